@@ -1,0 +1,3 @@
+//! The command `sec0`.
+
+fn main() {}

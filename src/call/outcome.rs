@@ -1,0 +1,273 @@
+use super::reason::Reason;
+use super::span::SpanIds;
+use serde::Serialize;
+use std::fmt;
+use std::time::Duration;
+
+/// How a call ended, as the record says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a reader of the log must know all of them")]
+pub enum Status {
+    /// The handler ran and returned.
+    Ok,
+    /// The handler ran and reported a failure.
+    Error,
+    /// The call was refused before the handler ran.
+    Denied,
+    /// The deadline ended the call.
+    Timeout,
+    /// The caller gave up.
+    Cancelled,
+    /// The handler panicked.
+    Panicked,
+    /// The process ended while the call was under way.
+    Unknown,
+}
+
+impl Status {
+    /// The wire spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Denied => "denied",
+            Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
+            Self::Panicked => "panicked",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The code of a refusal: what kind it is, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Code {
+    /// The audit log cannot be written.
+    AuditUnavailable,
+    /// The tool's circuit is open.
+    CircuitOpen,
+    /// Time was up.
+    DeadlineExceeded,
+    /// The handler is not the frozen one.
+    HandlerSwap,
+    /// The idempotency key was used before.
+    IdempotentDuplicate,
+    /// The policy, or a hard rule, refused.
+    PolicyDenied,
+    /// Too many calls.
+    RateLimited,
+    /// The registry is frozen.
+    RegistryFrozen,
+    /// The record cannot be signed.
+    SigningFailed,
+}
+
+impl Code {
+    /// The wire spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AuditUnavailable => "AUDIT_UNAVAILABLE",
+            Self::CircuitOpen => "CIRCUIT_OPEN",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::HandlerSwap => "HANDLER_SWAP",
+            Self::IdempotentDuplicate => "IDEMPOTENT_DUPLICATE",
+            Self::PolicyDenied => "POLICY_DENIED",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::RegistryFrozen => "REGISTRY_FROZEN",
+            Self::SigningFailed => "SIGNING_FAILED",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What the caller may do after a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "each kind has its words on the wire")]
+pub enum Retry {
+    /// The same call again, after this long.
+    After(Duration),
+    /// Not this call: the same answer will come.
+    Never,
+    /// The same call again, whenever the caller likes.
+    Soon,
+}
+
+/// Why a call was not answered with the handler's own reply: one value, made where it is decided.
+///
+/// `Display` is the text for the caller. It names the kind and never an argument, a token or
+/// another tenant; the record has the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal(Box<Parts>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parts {
+    code: Code,
+    reason: Reason,
+    reasons: Vec<Reason>,
+    executed: bool,
+    retry: Retry,
+}
+
+impl Refusal {
+    /// A refusal for `reason`, with the code of its row; the caller had better not retry.
+    pub fn new(reason: Reason) -> Self {
+        Self(Box::new(Parts {
+            code: reason.code(),
+            reason,
+            reasons: vec![reason],
+            executed: false,
+            retry: Retry::Never,
+        }))
+    }
+
+    /// The same refusal under another code.
+    #[must_use]
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.0.code = code;
+        self
+    }
+
+    /// The same refusal with other advice.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        self.0.retry = retry;
+        self
+    }
+
+    /// The same refusal with all that was found, in the order in which it was found.
+    #[must_use]
+    pub fn with_reasons(mut self, reasons: Vec<Reason>) -> Self {
+        self.0.reasons = reasons;
+        if !self.0.reasons.contains(&self.0.reason) {
+            self.0.reasons.push(self.0.reason);
+        }
+        self
+    }
+
+    /// The same refusal of a call whose handler did start: nothing may be retried blindly.
+    #[must_use]
+    pub fn after_execution(mut self) -> Self {
+        self.0.executed = true;
+        self.0.retry = Retry::Never;
+        self
+    }
+
+    /// What kind it is.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// The reason that decided.
+    pub fn reason(&self) -> Reason {
+        self.0.reason
+    }
+
+    /// All reasons, in the order in which they were found.
+    pub fn reasons(&self) -> &[Reason] {
+        &self.0.reasons
+    }
+
+    /// True when the handler started, so that the call may have had an effect.
+    pub fn executed(&self) -> bool {
+        self.0.executed
+    }
+
+    /// What the caller may do.
+    pub fn retry(&self) -> Retry {
+        self.0.retry
+    }
+
+    /// The status of its record.
+    pub fn status(&self) -> Status {
+        if self.0.reason == Reason::DurationTooLong {
+            Status::Timeout
+        } else if self.0.executed {
+            Status::Error
+        } else {
+            Status::Denied
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match (self.0.code, self.0.executed) {
+            (Code::AuditUnavailable, false) => "refused: the audit log cannot be written",
+            (Code::AuditUnavailable, true) => {
+                "the tool ran, but the audit log cannot be written; do not repeat the call blindly"
+            }
+            (Code::SigningFailed, false) => "refused: the record of the call cannot be signed",
+            (Code::SigningFailed, true) => {
+                "the tool ran, but its record cannot be signed; do not repeat the call blindly"
+            }
+            (Code::DeadlineExceeded, false) => "refused: the deadline passed before the tool ran",
+            (Code::DeadlineExceeded, true) => {
+                "the deadline passed while the tool ran; it may have had effects"
+            }
+            (Code::CircuitOpen, _) => "refused: the tool's circuit is open",
+            (Code::HandlerSwap, _) => "refused: the tool's handler was changed after the freeze",
+            (Code::IdempotentDuplicate, _) => "refused: the idempotency key was used before",
+            (Code::RateLimited, _) => "refused: too many calls",
+            (Code::RegistryFrozen, _) => "refused: the tool registry was changed after the freeze",
+            (Code::PolicyDenied, false) => "refused by policy",
+            (Code::PolicyDenied, true) => "a step failed after the tool had started",
+        };
+        write!(f, "{}: {kind} ({})", self.0.code, self.0.reason)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// What a handler gave back, as far as the record needs to know it.
+pub trait Reply {
+    /// What the output digest is taken of.
+    type Body<'a>: Serialize
+    where
+        Self: 'a;
+
+    /// The content that the output digest covers; `None` where the reply has none.
+    fn body(&self) -> Option<Self::Body<'_>>;
+
+    /// True when the handler reported a failure.
+    fn failed(&self) -> bool;
+
+    /// The task that goes on after this reply, when the reply announces one.
+    fn task_id(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// How a call ended, as its door hears it.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "every door must answer each end in its own words")]
+pub enum End<R> {
+    /// The handler panicked.
+    Panicked,
+    /// The stack answers instead of the handler.
+    Refused(Refusal),
+    /// The handler's own reply.
+    Replied(R),
+}
+
+/// The answer of the whole stack: how the call ended, and the ids of its span.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Outcome<R> {
+    /// The ids that the reply and the record share.
+    pub span: SpanIds,
+    /// How the call ended.
+    pub end: End<R>,
+}
+
+impl<R> Outcome<R> {
+    /// The call of `span` ended so.
+    pub fn new(span: SpanIds, end: End<R>) -> Self {
+        Self { span, end }
+    }
+}

@@ -1,0 +1,201 @@
+use super::name::{ServerIdent, ToolVersion};
+use super::outcome::Status;
+use super::reason::Reason;
+use super::span::SpanIds;
+use crate::clock::Timestamp;
+use parking_lot::Mutex;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What the policy said, as the record has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a reader of the log must know all of them")]
+pub enum Decision {
+    /// Nothing was found against the call.
+    Allow,
+    /// It was refused, or it ended before anything permitted it.
+    Deny,
+    /// Something was found that did not refuse.
+    WouldDeny,
+}
+
+impl Decision {
+    /// The wire spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::WouldDeny => "would_deny",
+        }
+    }
+}
+
+/// What is known of one call: put in by the step that found it, read once for the record.
+///
+/// What a caller merely says is under `claimed`; everything else was seen by a step.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Facts {
+    /// Wall time of arrival: the record's `ts`.
+    pub arrived: Timestamp,
+    /// The ids of the call's span.
+    pub span: SpanIds,
+    /// The server that was asked.
+    pub server: Arc<ServerIdent>,
+    /// The tool that was asked for, at a bounded length.
+    pub tool: Cow<'static, str>,
+    /// The version of the frozen tool.
+    pub version: Option<ToolVersion>,
+    /// SHA-256 of the canonical arguments; `None` where there are none or they were too large.
+    pub input_sha256: Option<[u8; 32]>,
+    /// SHA-256 of the canonical reply.
+    pub output_sha256: Option<[u8; 32]>,
+    /// Digest of the policy that judged.
+    pub policy_sha256: [u8; 32],
+    /// Digest of the frozen registry.
+    pub registry_sha256: Option<[u8; 32]>,
+    /// On whom calls are counted: verified, or the bucket that stands in for nobody.
+    pub principal: Option<Arc<str>>,
+    /// What the caller said of itself.
+    pub claimed: Claimed,
+    /// What the policy said.
+    pub decision: Decision,
+    /// What was found against the call, in order, each once.
+    pub reasons: Vec<Reason>,
+    /// How the call ended.
+    pub status: Status,
+    /// When the handler started; `None` while it has not.
+    pub started: Option<Instant>,
+    /// How long the handler ran.
+    pub latency: Duration,
+    /// The task that the reply announced.
+    pub task_id: Option<Box<str>>,
+}
+
+/// What a caller said of itself: bounded, well formed, and not verified.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Claimed {
+    /// `x-node-id`.
+    pub node_id: Option<Box<str>>,
+    /// `x-agent-ref`.
+    pub agent_ref: Option<Box<str>>,
+    /// `x-idempotency-key`.
+    pub idempotency_key: Option<Box<str>>,
+    /// The span that caused this call, from `traceparent`.
+    pub cause: Option<SpanIds>,
+}
+
+impl Facts {
+    /// What is known at entry. The decision is `deny` until a step permits the call, and the
+    /// status `cancelled` until something ends it: that is what the record of a call that is
+    /// dropped at this point has to say.
+    pub fn at_entry(
+        arrived: Timestamp,
+        span: SpanIds,
+        server: Arc<ServerIdent>,
+        tool: Cow<'static, str>,
+        policy_sha256: [u8; 32],
+    ) -> Self {
+        Self {
+            arrived,
+            span,
+            server,
+            tool,
+            version: None,
+            input_sha256: None,
+            output_sha256: None,
+            policy_sha256,
+            registry_sha256: None,
+            principal: None,
+            claimed: Claimed::default(),
+            decision: Decision::Deny,
+            reasons: Vec::new(),
+            status: Status::Cancelled,
+            started: None,
+            latency: Duration::ZERO,
+            task_id: None,
+        }
+    }
+
+    /// Keeps a reason, once, behind those found before.
+    pub fn found(&mut self, reason: Reason) {
+        if !self.reasons.contains(&reason) {
+            self.reasons.push(reason);
+        }
+    }
+
+    /// The policy lets the call go on: `allow`, or `would_deny` where something was found.
+    pub fn permit(&mut self) {
+        self.decision = if self.reasons.is_empty() { Decision::Allow } else { Decision::WouldDeny };
+    }
+
+    /// True when the handler has started.
+    pub fn executed(&self) -> bool {
+        self.started.is_some()
+    }
+}
+
+/// The handle with which the steps note what they find.
+///
+/// It moves with the call and cannot be cloned; the store behind it is shared with the
+/// [`TrailKeeper`] of `record`, which takes it once. What a step notes after that is lost on
+/// purpose: the record is closed.
+#[derive(Debug)]
+pub struct Trail(Arc<Mutex<Option<Box<Facts>>>>);
+
+/// The other end of a [`Trail`]: survives a call whose future is dropped.
+#[derive(Debug)]
+pub struct TrailKeeper(Arc<Mutex<Option<Box<Facts>>>>);
+
+impl Trail {
+    /// Opens a trail over what is known at entry.
+    pub fn open(facts: Facts) -> (Self, TrailKeeper) {
+        let store = Arc::new(Mutex::new(Some(Box::new(facts))));
+        (Self(Arc::clone(&store)), TrailKeeper(store))
+    }
+
+    /// Notes or reads something; `None` when the record is closed already.
+    pub fn with<T>(&self, note: impl FnOnce(&mut Facts) -> T) -> Option<T> {
+        self.0.lock().as_deref_mut().map(note)
+    }
+}
+
+impl TrailKeeper {
+    /// Takes the facts; `None` the second time.
+    pub fn take(&self) -> Option<Box<Facts>> {
+        self.0.lock().take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        let server = Arc::new(ServerIdent::new("demo", "1.0.0"));
+        Facts::at_entry(Timestamp::default(), SpanIds::default(), server, "add".into(), [0; 32])
+    }
+
+    #[test]
+    fn the_facts_are_taken_once_and_the_trail_goes_silent() {
+        let (trail, keeper) = Trail::open(facts());
+        assert_eq!(trail.with(|facts| facts.found(Reason::UnknownTool)), Some(()));
+        assert_eq!(keeper.take().map(|facts| facts.reasons), Some(vec![Reason::UnknownTool]));
+        assert!(keeper.take().is_none());
+        assert_eq!(trail.with(Facts::permit), None);
+    }
+
+    #[test]
+    fn a_call_that_nothing_permitted_is_recorded_as_denied() {
+        let mut facts = facts();
+        assert_eq!(facts.decision, Decision::Deny);
+        facts.permit();
+        assert_eq!(facts.decision, Decision::Allow);
+        facts.found(Reason::VersionUnpinned);
+        facts.found(Reason::VersionUnpinned);
+        facts.permit();
+        assert_eq!((facts.decision, facts.reasons.len()), (Decision::WouldDeny, 1));
+    }
+}
