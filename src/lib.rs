@@ -5,3 +5,7 @@
 pub mod call;
 pub mod clock;
 pub mod secret;
+
+// Floor 1: bytes.
+pub mod digest;
+pub mod sign;
