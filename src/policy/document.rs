@@ -1,0 +1,149 @@
+use super::words;
+use crate::call::Reason;
+use serde::Deserialize;
+use std::fmt;
+use std::time::Duration;
+
+/// What of a policy this version enforces, as written and after the check against the schema.
+///
+/// The types are closed on their own account too: a key that the schema calls enforced and that
+/// nothing here takes is an error, and the tests would show it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Document {
+    pub(super) tenant: String,
+    pub(super) default_retention: Retention,
+    pub(super) signing: Signing,
+    pub(super) tools: Tools,
+    pub(super) enforcement: Enforcement,
+    #[serde(default)]
+    pub(super) security: Security,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Signing {
+    pub(super) key_ref: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tools {
+    pub(super) allowlist: Vec<String>,
+    #[serde(default = "yes")]
+    pub(super) deny_if_unpinned_version: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Enforcement {
+    pub(super) mode: Option<Mode>,
+    #[serde(default)]
+    pub(super) deny_on: Vec<Denied>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Security {
+    #[serde(default)]
+    pub(super) limits: Limits,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    max_payload_kb: Option<f64>,
+    max_duration_ms: Option<f64>,
+}
+
+/// An entry of `deny_on`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Denied(pub(super) Reason);
+
+/// How long records are meant to be kept: `default_retention`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[expect(clippy::exhaustive_enums, reason = "the three are fixed by the contract")]
+pub enum Retention {
+    /// 30 days.
+    #[serde(rename = "30d")]
+    Days30,
+    /// 90 days.
+    #[serde(rename = "90d")]
+    Days90,
+    /// 180 days.
+    #[serde(rename = "180d")]
+    Days180,
+}
+
+/// Whether what the policy finds refuses: `enforcement.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "a third mode must be handled by every step")]
+pub enum Mode {
+    /// A reason in `deny_on` refuses the call; any other is recorded.
+    Enforce,
+    /// Nothing that the policy decides refuses; it is recorded as `would_deny`.
+    Observe,
+}
+
+impl Retention {
+    /// The spelling in policies.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Days30 => "30d",
+            Self::Days90 => "90d",
+            Self::Days180 => "180d",
+        }
+    }
+}
+
+impl Mode {
+    /// The spelling in policies.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Observe => "observe",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Limits {
+    /// The most bytes of arguments; 0 in the document is no limit.
+    ///
+    /// A size counts in whole kilobytes of 1,024, rounded up, so a part of one in the limit
+    /// allows nothing more.
+    pub(super) fn payload_bytes(&self) -> Option<u64> {
+        let kilobytes = self.max_payload_kb.filter(|limit| *limit > 0.0)?;
+        // Through seconds, because this conversion neither wraps nor panics.
+        let whole = Duration::try_from_secs_f64(kilobytes.floor()).unwrap_or(Duration::MAX);
+        Some(whole.as_secs().saturating_mul(1024))
+    }
+
+    /// The longest time of a call; 0 in the document is no limit.
+    pub(super) fn duration(&self) -> Option<Duration> {
+        // A century is as good as any longer time, and can be added to a clock's reading.
+        const LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
+        let milliseconds = self.max_duration_ms.filter(|limit| *limit > 0.0)?;
+        let limit = Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or(LONGEST);
+        Some(limit.min(LONGEST))
+    }
+}
+
+impl TryFrom<String> for Denied {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        words::known(&text).map(Self)
+    }
+}
+
+fn yes() -> bool {
+    true
+}

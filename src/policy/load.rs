@@ -1,0 +1,55 @@
+use super::check::check;
+use super::compiled::Policy;
+use super::error::{Place, PolicyError, Problem};
+use super::lint::lint;
+use super::yaml;
+use crate::digest::Digest;
+use std::path::Path;
+
+/// Where policies come from.
+impl Policy {
+    /// Reads a policy from its text; errors and warnings name it `policy.yaml`.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, each with its place.
+    pub fn from_yaml(text: &str) -> Result<Self, PolicyError> {
+        Self::from_yaml_named(text, "policy.yaml")
+    }
+
+    /// Reads a policy from its text, which came from `name`.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, each with its place.
+    pub fn from_yaml_named(text: &str, name: &str) -> Result<Self, PolicyError> {
+        let refused = |problem| PolicyError::new(name, vec![problem]);
+        let tree = yaml::parse(text).map_err(refused)?;
+        let checked = check(&tree).map_err(|problems| PolicyError::new(name, problems))?;
+        let document = serde_json::from_value(checked).map_err(|error| refused(torn(&error)))?;
+        let canonical = tree.canonical().map_err(|error| refused(torn(&error)))?;
+        let policy = Self::compile(name, Digest::of(&canonical), document)
+            .map_err(|error| refused(torn(&error)))?;
+        let warnings = lint(&policy, &tree);
+        Ok(policy.with_warnings(warnings))
+    }
+
+    /// Reads a policy from a file. Links are followed, as configuration is often mounted so.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, is not a regular one, is not UTF-8 or is larger than a
+    /// mebibyte; else everything that is wrong with it, each with its place.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, PolicyError> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        Self::from_yaml_named(&yaml::read(path, &name)?, &name)
+    }
+}
+
+/// The schema and the types of the document disagree. The tests show that they do not; should
+/// they ever, the policy is refused rather than half enforced.
+fn torn(error: &dyn std::error::Error) -> Problem {
+    let message = format!("the file is valid but could not be compiled: {error}; please report it");
+    Problem::new(Place::WHOLE, "", message)
+}

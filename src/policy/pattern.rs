@@ -1,0 +1,212 @@
+use std::fmt;
+
+/// One entry of an allowlist, read.
+///
+/// | entry | tools |
+/// |---|---|
+/// | `*`, `mcp://*`, `mcp://*/`, `mcp://*/*`, `mcp://*/*@*` | every tool |
+/// | `mcp://server`, `mcp://server/`, `mcp://server/*`, `mcp://server/*@*` | every tool of a server |
+/// | `mcp://server/tool@1.0`, `mcp://*/tool@1.0`, `tool@1.0` | a tool in one version |
+/// | `mcp://server/tool`, `mcp://*/tool`, `tool` | a tool in any version |
+/// | `mcp://server/tool@*`, `mcp://*/tool@*`, `tool@*` | the same |
+///
+/// Everything is compared letter by letter. The version is what follows the last `@` behind the
+/// last `/`, so servers and tools may have both in their names, as registries give them out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pattern<'a> {
+    Everything,
+    /// Every tool of this server.
+    Server(&'a str),
+    /// `server/tool`, as one text.
+    OfServer(&'a str, Version<'a>),
+    /// A tool of any server.
+    Anywhere(&'a str, Version<'a>),
+}
+
+/// The version that an entry asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version<'a> {
+    One(&'a str),
+    /// None is named.
+    Unsaid,
+    /// `@*`.
+    Star,
+}
+
+/// Why an entry cannot match anything: words that follow the entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fault(&'static str);
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// The most bytes of an entry.
+pub(super) const MAX_ENTRY: usize = 512;
+
+impl<'a> Pattern<'a> {
+    /// Reads an entry. One that could never match is a fault: such a rule is a mistake that
+    /// nobody sees.
+    pub(super) fn parse(entry: &'a str) -> Result<Self, Fault> {
+        let entry = entry.trim();
+        if entry.is_empty() {
+            return Err(Fault("which names nothing; write `*` for every tool, or take it out"));
+        }
+        if entry.len() > MAX_ENTRY {
+            return Err(Fault("which is longer than 512 bytes, the most an entry may have"));
+        }
+        if entry.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
+            return Err(Fault("which has a space or control character inside; take it out"));
+        }
+        match entry.strip_prefix("mcp://") {
+            _ if entry == "*" => Ok(Self::Everything),
+            Some(body) => Self::of_server(body),
+            None if entry.contains("://") => {
+                Err(Fault("whose scheme is not `mcp://`, in lower case; write `mcp://server/tool`"))
+            }
+            None => {
+                let (name, version) = split(entry)?;
+                Ok(Self::Anywhere(name, version))
+            }
+        }
+    }
+
+    fn of_server(body: &'a str) -> Result<Self, Fault> {
+        let every = ["/*@*", "/*", "/"].iter().find_map(|tail| body.strip_suffix(tail));
+        let server = every.or_else(|| (!body.contains('/')).then_some(body));
+        if let Some(server) = server {
+            if server == "*" {
+                return Ok(Self::Everything);
+            }
+            named(server)?;
+            unversioned(server)?;
+            return Ok(Self::Server(server));
+        }
+        if let Some(tool) = body.strip_prefix("*/") {
+            let (tool, version) = split(tool)?;
+            return Ok(Self::Anywhere(tool, version));
+        }
+        let (path, version) = split(body)?;
+        let (server, _) = path.rsplit_once('/').unwrap_or((path, ""));
+        unversioned(server)?;
+        Ok(Self::OfServer(path, version))
+    }
+}
+
+/// The name in front of the version, and the version.
+fn split(text: &str) -> Result<(&str, Version<'_>), Fault> {
+    let tail = text.rfind('/').map_or(0, |slash| slash.saturating_add(1));
+    let at = text.rfind('@').filter(|at| *at >= tail);
+    let Some((name, version)) = at.and_then(|at| text.split_at_checked(at)) else {
+        named(text)?;
+        return Ok((text, Version::Unsaid));
+    };
+    named(name)?;
+    match version.strip_prefix('@') {
+        Some("*") => Ok((name, Version::Star)),
+        Some("") | None => Err(Fault("whose version is empty; write `@1.0`, `@*`, or no `@`")),
+        Some(version) if version.contains('*') => {
+            Err(Fault("whose version has a `*` among letters; only `@*` alone is a wildcard"))
+        }
+        Some(version) => Ok((name, Version::One(version))),
+    }
+}
+
+fn named(name: &str) -> Result<(), Fault> {
+    if name.contains('*') {
+        return Err(Fault(
+            "where `*` does not stand for a whole server, tool or version; \
+             write `*`, `mcp://server/*`, `mcp://*/tool` or `tool@*`",
+        ));
+    }
+    if name.split('/').any(str::is_empty) {
+        return Err(Fault("which leaves the server or the tool empty; write `mcp://server/tool`"));
+    }
+    Ok(())
+}
+
+/// A server's part may start with `@`, as package names do, but carries no version.
+fn unversioned(server: &str) -> Result<(), Fault> {
+    let versioned = |part: &str| part.rfind('@').is_some_and(|at| at > 0);
+    if server.split('/').any(versioned) {
+        return Err(Fault(
+            "which gives the server a version; only a tool has one: `mcp://server/tool@1.0`",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_both_grammars_and_the_forms_in_between() {
+        for (entry, read) in [
+            ("*", Pattern::Everything),
+            ("mcp://*", Pattern::Everything),
+            ("mcp://*/", Pattern::Everything),
+            ("mcp://*/*", Pattern::Everything),
+            ("mcp://*/*@*", Pattern::Everything),
+            (" mcp://s ", Pattern::Server("s")),
+            ("mcp://s/", Pattern::Server("s")),
+            ("mcp://s/*", Pattern::Server("s")),
+            ("mcp://s/*@*", Pattern::Server("s")),
+            ("mcp://@scope/s/*", Pattern::Server("@scope/s")),
+            ("mcp://s/t", Pattern::OfServer("s/t", Version::Unsaid)),
+            ("mcp://s/t@*", Pattern::OfServer("s/t", Version::Star)),
+            ("mcp://s/t@1.0", Pattern::OfServer("s/t", Version::One("1.0"))),
+            ("mcp://@scope/s/t@1", Pattern::OfServer("@scope/s/t", Version::One("1"))),
+            ("mcp://@scope/s/t", Pattern::OfServer("@scope/s/t", Version::Unsaid)),
+            ("mcp://*/t", Pattern::Anywhere("t", Version::Unsaid)),
+            ("mcp://*/t@1", Pattern::Anywhere("t", Version::One("1"))),
+            ("t", Pattern::Anywhere("t", Version::Unsaid)),
+            ("t@*", Pattern::Anywhere("t", Version::Star)),
+            ("t@latest", Pattern::Anywhere("t", Version::One("latest"))),
+            ("a@b@1", Pattern::Anywhere("a@b", Version::One("1"))),
+        ] {
+            assert_eq!(Pattern::parse(entry), Ok(read), "{entry}");
+        }
+    }
+
+    #[test]
+    fn refuses_an_entry_that_could_never_match() {
+        let long = "x".repeat(MAX_ENTRY + 1);
+        for entry in [
+            "",
+            "  ",
+            "mcp://",
+            "mcp:///",
+            "mcp:///t",
+            "mcp://s//",
+            "mcp://s//t",
+            "mcp://s/@1",
+            "@1",
+            "t@",
+            "mcp://s/t@",
+            "add*",
+            "*add",
+            "mcp://s/add*",
+            "mcp://s*/t",
+            "*@*",
+            "*@1",
+            "mcp://s/*@1",
+            "mcp://*/*@1",
+            "t@1.*",
+            "*/t",
+            "a b",
+            "mcp://s/a b@1",
+            "a\u{0}b",
+            "MCP://s/t",
+            "http://s/t",
+            "mcp://s@1.0/t@1",
+            "mcp://s@1.0",
+            "mcp://s@1.0/*",
+            &long,
+        ] {
+            assert!(Pattern::parse(entry).is_err(), "{entry}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Every key that a policy may have, in one table.
+
+use super::shape::Shape::{
+    Anything, Choice, Either, Flag, List, Number, OneOf, Open, Section, Text,
+};
+use super::shape::Unless::{Absent, Is, Off, OffOr};
+use super::shape::{AMOUNT, COUNT, Key, Shape, Stands, TEXTS, WORDS};
+use super::words;
+
+const EXPORT: &str = "the export of telemetry is not built yet";
+const SKILLS: &str = "skills are loaded by an agent's host, never by a tool server";
+const REDACTION: &str = "redaction is not built yet";
+const RAW: &str = "the store of raw payloads is not built yet";
+const EFFECTS: &str = "which tools have side effects is not known yet";
+const RETRIES: &str = "a call is never run again by itself";
+const APPROVALS: &str = "approvals are not built yet";
+const GUARD: &str = "the inspection of contents is not built yet";
+const BREAKERS: &str = "circuit breakers are not built yet";
+const EGRESS: &str = "URL arguments are not checked yet";
+const PATHS: &str = "path arguments are not checked yet";
+const VERSIONS: &str = "the gateway, whose key it is, is not built yet";
+const PROCESSES: &str = "what a handler starts cannot be seen from here";
+const MANDATES: &str = "mandates are not verified yet, and are not accepted unverified";
+const JUDGE: &str = "the judging of text by a model is not built yet";
+const SCANS: &str = "code scans run beside the server, and none is wired in yet";
+const UPLOAD: &str = "the export of the log is not built yet";
+const RATES: &str = "rate limits are not built yet";
+const RULES: &str = "argument rules are not built yet";
+const HIDING: &str = "every tool is listed; hiding some is not built yet";
+const DURABLE: &str = "records are written in batches; the durable modes are not built yet";
+const SIGNING: &str = "every record is signed by itself; another way is not built yet";
+const KEYED: &str = "digests with a key are not built yet";
+const LOCK: &str = "lock files are not built yet";
+const SIGNED: &str = "every record is signed, and that cannot be turned off";
+const OVERRIDES: &str = "overrides of what a tool does are not built yet";
+
+const SEVERITIES: Shape = OneOf(&["low", "medium", "high", "critical"]);
+
+/// The keys of the document itself.
+pub(super) const ROOT: &[Key] = &[
+    Key::new("tenant", Text(words::tenant)).required(),
+    Key::new("security_level", OneOf(&["gateway", "middleware"])).noted(),
+    Key::new("default_retention", OneOf(&["30d", "90d", "180d"])).required(),
+    Key::new("signing", Section(SIGNING_KEYS)).required(),
+    Key::new("tools", Section(TOOLS)).required(),
+    Key::new("enforcement", Section(ENFORCEMENT)).required(),
+    Key::new("security", Section(SECURITY)),
+    Key::parts("audit", AUDIT),
+    Key::later("expose", Anything, Is("all"), HIDING),
+    Key::later("rules", List(&Anything), Off, RULES),
+    Key::later("approval_sets", Open(&Anything), Off, APPROVALS),
+    Key::parts("registry", &[Key::later("lock", WORDS, Absent, LOCK)]),
+    Key::parts("observability", OBSERVABILITY),
+    Key::parts("privacy", PRIVACY),
+    Key::parts("side_effects", SIDE_EFFECTS),
+    Key::parts("agent_guard", AGENT_GUARD),
+    Key::parts("skills", SKILL_KEYS),
+    Key::parts("compliance", COMPLIANCE),
+    Key::parts("sec0_export", EXPORT_KEYS),
+    Key::later("llm_judge", Open(&Anything), Off, JUDGE),
+    Key::later("sast", Open(&Anything), Off, SCANS),
+    Key::later("dast", Open(&Anything), Off, SCANS),
+];
+
+const SIGNING_KEYS: &[Key] = &[
+    Key {
+        name: "enabled",
+        shape: Flag,
+        required: true,
+        stands: Stands::Refused(Is("true"), SIGNED),
+    },
+    Key::new("key_ref", WORDS),
+];
+
+const TOOLS: &[Key] = &[
+    Key::new("allowlist", List(&Text(words::pattern))).required(),
+    Key::new("deny_if_unpinned_version", Flag),
+    Key::later("overrides", List(&Anything), Off, OVERRIDES),
+];
+
+const ENFORCEMENT: &[Key] = &[
+    Key::new("mode", OneOf(&["observe", "enforce"])),
+    Key::new("deny_on", List(&Text(words::deny_on))),
+    Key::later("escalate_on", List(&Text(words::reason)), Off, APPROVALS),
+    Key::parts("agent_guard", AGENT_GUARD),
+    Key::parts("circuit_breakers", CIRCUIT_BREAKERS),
+];
+
+const CIRCUIT_BREAKERS: &[Key] = &[
+    Key::later("error_rate_pct", Number(0, 100), Off, BREAKERS),
+    Key::later("p95_latency_ms", AMOUNT, Off, BREAKERS),
+    Key::later("min_samples", AMOUNT, OffOr("20"), BREAKERS),
+    Key::later("minSamples", AMOUNT, OffOr("20"), BREAKERS),
+];
+
+const SECURITY: &[Key] = &[
+    Key::new("limits", Section(LIMITS)),
+    Key::later("allow_versions", Open(&TEXTS), Off, VERSIONS),
+    Key::later("egress_allowlist", TEXTS, Absent, EGRESS),
+    Key::later("fs_allowlist", TEXTS, Absent, PATHS),
+    Key::later("fs_base", WORDS, Absent, PATHS),
+    Key::later("deny_subprocess", Flag, Off, PROCESSES),
+    Key::parts("side_effects", ESCALATION),
+    Key::parts("ap2", AP2),
+];
+
+const LIMITS: &[Key] = &[
+    Key::new("max_payload_kb", AMOUNT),
+    Key::new("max_duration_ms", AMOUNT),
+    Key::later("rate", List(&Anything), Off, RATES),
+];
+
+const ESCALATION: &[Key] = &[
+    Key::later("require_idempotency_key", Flag, Off, EFFECTS),
+    Key::later("approve_high_risk", Flag, Off, APPROVALS),
+    Key::later("escalation_ttl_seconds", COUNT, Is("3600"), APPROVALS),
+    Key::later("ttl_seconds", COUNT, Is("3600"), APPROVALS),
+    Key::later("escalationTtlSeconds", COUNT, Is("3600"), APPROVALS),
+    Key::later("escalation_on_timeout", TIMEOUT_ACTIONS, Is("auto_reject"), APPROVALS),
+    Key::later("timeout_action", TIMEOUT_ACTIONS, Is("auto_reject"), APPROVALS),
+    Key::later("escalationOnTimeout", TIMEOUT_ACTIONS, Is("auto_reject"), APPROVALS),
+    Key::parts("human_escalation", HUMANS),
+    Key::parts("humanEscalation", HUMANS),
+];
+
+const TIMEOUT_ACTIONS: Shape = OneOf(&["auto_approve", "auto_reject"]);
+const STRATEGIES: Shape = OneOf(&["auto_allow", "single_approver", "human_quorum"]);
+
+const HUMANS: &[Key] = &[
+    Key::later("approval_strategy", STRATEGIES, Is("single_approver"), APPROVALS),
+    Key::later("timeout_action", TIMEOUT_ACTIONS, Is("auto_reject"), APPROVALS),
+    Key::later("min_approvals", COUNT, Is("1"), APPROVALS),
+    Key::later("min_rejections", COUNT, Is("1"), APPROVALS),
+    Key::later("required_roles", TEXTS, Off, APPROVALS),
+    Key::later("veto_roles", TEXTS, Off, APPROVALS),
+    Key::later("approval_set_id", WORDS, Absent, APPROVALS),
+    Key::later("wait_ms", AMOUNT, Off, APPROVALS),
+    Key::later("ttl_seconds", COUNT, Is("3600"), APPROVALS),
+    Key::later("allow_unattended", Flag, Off, APPROVALS),
+    Key::later("tools", List(&Anything), Off, APPROVALS),
+];
+
+const AP2: &[Key] = &[
+    Key::later("enabled", Flag, Off, MANDATES),
+    Key::later("requireForSideEffects", Flag, Off, MANDATES),
+    Key::later("require_for_side_effects", Flag, Off, MANDATES),
+    Key::later("tools", Open(&Anything), Off, MANDATES),
+    Key::later("headers", Open(&Anything), Off, MANDATES),
+    Key::later("trust", Open(&Anything), Off, MANDATES),
+    Key::later("mode", WORDS, Absent, MANDATES),
+];
+
+const MODE: Shape = Choice(&["batch", "blocking", "blocking-strict"], &["batch"], DURABLE);
+
+const AUDIT: &[Key] = &[
+    Key::new(
+        "mode",
+        Either(&MODE, &Section(&[Key::new("read", MODE).noted(), Key::new("write", MODE).noted()])),
+    )
+    .noted(),
+    Key::later("signing", WORDS, Is("record"), SIGNING),
+    Key::later("digest_key", WORDS, Absent, KEYED),
+];
+
+const RATIO: Shape = Number(0, 1);
+
+const OBSERVABILITY: &[Key] = &[
+    Key::later("enabled", Flag, Off, EXPORT),
+    Key::later("otlp_endpoint", WORDS, Absent, EXPORT),
+    Key::parts(
+        "sample",
+        &[
+            Key::later("success", RATIO, Off, EXPORT).required(),
+            Key::later("error", RATIO, Off, EXPORT).required(),
+        ],
+    ),
+    Key::parts(
+        "sampling",
+        &[
+            Key::later("success_ratio", RATIO, Off, EXPORT),
+            Key::later("error_always", Flag, Off, EXPORT),
+        ],
+    ),
+    Key::later("redact_identities", Flag, Off, EXPORT),
+    Key::parts(
+        "instrumentation",
+        &[
+            Key::later("enabled", Flag, Off, EXPORT),
+            Key::later("allow_sdk_attach", Flag, Off, EXPORT),
+            Key::later("default_op", WORDS, Absent, EXPORT),
+        ],
+    ),
+];
+
+const PRIVACY: &[Key] = &[
+    Key::later("redact_outputs", Flag, Off, REDACTION),
+    Key::later("store_raw_payloads", Flag, Off, RAW),
+];
+
+const SIDE_EFFECTS: &[Key] = &[
+    Key::later("require_idempotency_key", Flag, Off, EFFECTS),
+    Key::later("max_retries", Number(0, 10), Off, RETRIES),
+];
+
+const AGENT_GUARD: &[Key] = &[
+    Key::later("enabled", Flag, Off, GUARD),
+    Key::later("block_on_severity", SEVERITIES, Absent, GUARD),
+    Key::later("block_on_count", COUNT, Absent, GUARD),
+];
+
+const SKILL_KEYS: &[Key] = &[
+    Key::later("allowlist", TEXTS, Off, SKILLS).required(),
+    // With no skill on the list there is nothing to pin.
+    Key::new("deny_if_unpinned_version", Flag).required().noted(),
+    Key::later("scan_on_change_only", Flag, Off, SKILLS),
+    Key::later("block_on_severity", SEVERITIES, Absent, SKILLS),
+];
+
+const COMPLIANCE: &[Key] = &[
+    Key::later("packs", List(&Anything), Off, GUARD),
+    Key::later("policies", List(&Anything), Off, GUARD),
+    Key::later("llm_judge", Open(&Anything), Off, JUDGE),
+];
+
+const EXPORT_KEYS: &[Key] = &[
+    Key::later("enabled", Flag, Off, UPLOAD).required(),
+    Key::later("cadence", OneOf(&["daily", "weekly", "monthly"]), Absent, UPLOAD),
+    Key::later("bucket_uri", WORDS, Absent, UPLOAD),
+];
+
+/// Where a key of this name belongs: the one place that has it, or the one where it is enforced.
+pub(super) fn home_of(name: &str) -> Option<String> {
+    let (mut enforced, mut others) = (Vec::new(), Vec::new());
+    every_key(ROOT, "", &mut |path, key| {
+        if key.name == name {
+            let homes = if key.is_enforced() { &mut enforced } else { &mut others };
+            homes.push(path.to_owned());
+        }
+    });
+    let mut homes = if enforced.is_empty() { others } else { enforced };
+    if homes.len() == 1 { homes.pop() } else { None }
+}
+
+/// Shows every key of `keys` and below to `visit`, with its path.
+pub(super) fn every_key(keys: &'static [Key], under: &str, visit: &mut impl FnMut(&str, &Key)) {
+    for key in keys {
+        let path =
+            if under.is_empty() { key.name.to_owned() } else { format!("{under}.{}", key.name) };
+        visit(&path, key);
+        if let Section(below) | Either(_, Section(below)) = &key.shape {
+            every_key(below, &path, &mut *visit);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The language in which the schema is written.
+
+/// What a key's value may be.
+pub(super) enum Shape {
+    /// `true` or `false`.
+    Flag,
+    /// A number from the first to the second, both included; `u32::MAX` is no upper bound.
+    Number(u32, u32),
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// One of the words of the first list; this version has those of the second, and the third
+    /// says what the others wait for.
+    Choice(&'static [&'static str], &'static [&'static str], &'static str),
+    /// Text that passes a check; the check answers with what is wrong and what is allowed.
+    Text(fn(&str) -> Result<(), String>),
+    /// A list of such values.
+    List(&'static Shape),
+    /// A map with exactly these keys.
+    Section(&'static [Key]),
+    /// A map with keys of the user's own.
+    Open(&'static Shape),
+    /// The second shape where the value is a map, else the first.
+    Either(&'static Shape, &'static Shape),
+    /// A value that is not looked into.
+    Anything,
+}
+
+/// One key of a section.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) shape: Shape,
+    pub(super) required: bool,
+    pub(super) stands: Stands,
+}
+
+/// What this version does with a key.
+#[derive(Clone, Copy)]
+pub(super) enum Stands {
+    /// It is enforced: the value goes into the document.
+    Enforced,
+    /// It is right in either form and changes nothing in this version.
+    Noted,
+    /// A section whose keys speak for themselves, and none of which is enforced.
+    Parts,
+    /// It is refused, for this reason, unless its value asks for nothing.
+    Refused(Unless, &'static str),
+}
+
+/// The value of a refused key that asks for nothing, and so is accepted.
+#[derive(Clone, Copy)]
+pub(super) enum Unless {
+    /// None: the key itself asks for something.
+    Absent,
+    /// `false`, `0`, an empty list or an empty map.
+    Off,
+    /// [`Unless::Off`], or this default.
+    OffOr(&'static str),
+    /// Only this value.
+    Is(&'static str),
+}
+
+/// Any number that a limit can be.
+pub(super) const AMOUNT: Shape = Shape::Number(0, u32::MAX);
+/// A count of at least one.
+pub(super) const COUNT: Shape = Shape::Number(1, u32::MAX);
+/// Text with at least one character.
+pub(super) const WORDS: Shape = Shape::Text(not_blank);
+/// A list of such text.
+pub(super) const TEXTS: Shape = Shape::List(&WORDS);
+
+impl Shape {
+    /// What the value must be, in words that follow `must be`.
+    pub(super) fn wanted(&self) -> String {
+        match self {
+            Self::Flag => "`true` or `false`".to_owned(),
+            Self::Number(least, most) if *most == u32::MAX => {
+                format!("a number of at least {least}")
+            }
+            Self::Number(least, most) => format!("a number from {least} to {most}"),
+            Self::OneOf(words) | Self::Choice(words, ..) => format!("one of {}", listed(words)),
+            Self::Text(_) => "text".to_owned(),
+            Self::List(Self::Text(_) | Self::OneOf(_)) => "a list of text".to_owned(),
+            Self::List(_) => "a list of maps".to_owned(),
+            Self::Section(_) | Self::Open(_) => "a map".to_owned(),
+            Self::Either(one, other) => format!("{}, or {}", one.wanted(), other.wanted()),
+            Self::Anything => "what the documentation of the key says".to_owned(),
+        }
+    }
+
+    /// How nothing is asked for in this shape.
+    pub(super) fn off(&self) -> &'static str {
+        match self {
+            Self::Flag => "false",
+            Self::Number(..) => "0",
+            Self::List(_) => "[]",
+            Self::OneOf(_)
+            | Self::Choice(..)
+            | Self::Text(_)
+            | Self::Section(_)
+            | Self::Open(_)
+            | Self::Either(..)
+            | Self::Anything => "{}",
+        }
+    }
+}
+
+impl Key {
+    /// An optional key that is enforced.
+    pub(super) const fn new(name: &'static str, shape: Shape) -> Self {
+        Self { name, shape, required: false, stands: Stands::Enforced }
+    }
+
+    /// An optional key that is refused for `why`, unless its value asks for nothing.
+    pub(super) const fn later(
+        name: &'static str,
+        shape: Shape,
+        unless: Unless,
+        why: &'static str,
+    ) -> Self {
+        Self { name, shape, required: false, stands: Stands::Refused(unless, why) }
+    }
+
+    /// An optional section none of whose keys is enforced.
+    pub(super) const fn parts(name: &'static str, keys: &'static [Self]) -> Self {
+        Self { name, shape: Shape::Section(keys), required: false, stands: Stands::Parts }
+    }
+
+    /// True when this version does what the key says.
+    pub(super) fn is_enforced(&self) -> bool {
+        matches!(self.stands, Stands::Enforced)
+    }
+
+    /// The same key, which the section must have.
+    pub(super) const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// The same key, accepted in every valid form and without effect.
+    pub(super) const fn noted(mut self) -> Self {
+        self.stands = Stands::Noted;
+        self
+    }
+}
+
+/// Words in backticks, with commas.
+pub(super) fn listed(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
+}
+
+/// The word that is most like `found`, where one is like it at all.
+pub(super) fn nearest<'w>(found: &str, words: &[&'w str]) -> Option<&'w str> {
+    // The distance takes time with the product of both lengths, and nothing this long is a slip.
+    if found.len() > 64 {
+        return None;
+    }
+    let folded = found.trim().to_lowercase().replace(['-', ' '], "_");
+    let distance = |word: &str| strsim::damerau_levenshtein(&folded, &word.replace('-', "_"));
+    let nearest = words.iter().copied().min_by_key(|word| distance(word))?;
+    (distance(nearest) <= nearest.len().div_ceil(3)).then_some(nearest)
+}
+
+/// `; did you mean …?` where a word is like the one that was found, else `;`.
+pub(super) fn hint(found: &str, words: &[&str]) -> String {
+    nearest(found, words).map_or_else(|| ";".to_owned(), |word| format!("; did you mean `{word}`?"))
+}
+
+fn not_blank(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() { Err("must have at least one character".to_owned()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_gets_the_word_that_was_meant() {
+        let words = ["deny_on", "mode", "escalate_on"];
+        for (found, meant) in [
+            ("deny_onn", Some("deny_on")),
+            ("denyOn", Some("deny_on")),
+            ("deny-on", Some("deny_on")),
+            ("Mode", Some("mode")),
+            ("quite_another_thing", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(found, &words), meant, "{found}");
+        }
+        assert_eq!(nearest(&"m".repeat(100_000), &words), None);
+    }
+}

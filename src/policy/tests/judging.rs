@@ -1,0 +1,193 @@
+use super::*;
+use crate::call::{Reason, ToolRef, ToolVersion};
+use crate::clock::{Clock as _, System};
+use Reason::{ToolNotInAllowlist, VersionUnpinned};
+
+fn judge(policy: &str, tool: &str, version: Option<&str>) -> Verdict {
+    let policy = Policy::from_yaml(policy).unwrap();
+    let version = version.and_then(ToolVersion::new);
+    policy.judge(ToolRef::new("demo", tool, version.as_ref()))
+}
+
+#[test]
+fn the_smallest_policy_observes_and_has_the_defaults() {
+    let policy = Policy::from_yaml(GOOD).unwrap();
+    assert_eq!(policy.tenant(), "acme");
+    assert_eq!(policy.retention().as_str(), "30d");
+    assert_eq!(policy.key_ref(), None);
+    assert_eq!(policy.mode(), Mode::Observe);
+    assert_eq!(policy.max_payload_bytes(), None);
+    assert_eq!(policy.max_duration(), None);
+    assert!(policy.warnings().is_empty());
+    // `tools.deny_if_unpinned_version` is on unless it is turned off.
+    assert_eq!(judge(GOOD, "add", None).reasons(), [ToolNotInAllowlist, VersionUnpinned]);
+}
+
+#[test]
+fn enforces_when_deny_on_has_entries_unless_the_mode_says_otherwise() {
+    for (section, mode) in [
+        ("{}", Mode::Observe),
+        ("{deny_on: []}", Mode::Observe),
+        ("{deny_on: [version_unpinned]}", Mode::Enforce),
+        ("{mode: observe, deny_on: [version_unpinned]}", Mode::Observe),
+        ("{mode: enforce}", Mode::Enforce),
+    ] {
+        assert_eq!(Policy::from_yaml(&enforcing(section)).unwrap().mode(), mode, "{section}");
+    }
+}
+
+#[test]
+fn a_reason_denies_only_in_enforce_and_only_when_deny_on_has_it() {
+    for (section, ruling, deciding) in [
+        ("{}", Ruling::WouldDeny, ToolNotInAllowlist),
+        (
+            "{mode: observe, deny_on: [tool_not_in_allowlist]}",
+            Ruling::WouldDeny,
+            ToolNotInAllowlist,
+        ),
+        ("{mode: enforce}", Ruling::WouldDeny, ToolNotInAllowlist),
+        ("{deny_on: [payload_too_large]}", Ruling::WouldDeny, ToolNotInAllowlist),
+        ("{deny_on: [tool_not_in_allowlist]}", Ruling::Deny, ToolNotInAllowlist),
+        ("{deny_on: [version_unpinned]}", Ruling::Deny, VersionUnpinned),
+    ] {
+        let verdict = judge(&enforcing(section), "rm", None);
+        assert_eq!(verdict.ruling(), ruling, "{section}");
+        assert_eq!(verdict.deciding(), Some(deciding), "{section}");
+        assert_eq!(verdict.reasons(), [ToolNotInAllowlist, VersionUnpinned], "{section}");
+    }
+    let allowed = judge(&enforcing("{deny_on: [tool_not_in_allowlist]}"), "add", Some("1.0"));
+    assert_eq!(allowed, Verdict::allow());
+}
+
+#[test]
+fn integrity_and_audit_deny_even_in_observe() {
+    let policy = Policy::from_yaml(&enforcing("{mode: observe}")).unwrap();
+    for reason in [Reason::HandlerSwap, Reason::RegistryMutation, Reason::MissingAuditSignature] {
+        assert_eq!(policy.effect(reason), Effect::Deny, "{reason}");
+    }
+    assert_eq!(policy.effect(VersionUnpinned), Effect::WouldDeny);
+}
+
+#[test]
+fn a_version_is_unpinned_by_the_entry_that_allows_the_tool() {
+    for (entry, version, unpinned) in [
+        ("mcp://demo/add@1.0", Some("1.0"), false),
+        ("mcp://demo/add@latest", Some("latest"), true),
+        ("mcp://demo/add@v1", Some("v1"), true),
+        ("mcp://demo/add", Some("latest"), false),
+        ("mcp://demo/add@*", Some("latest"), false),
+        ("mcp://demo/*@*", Some("latest"), false),
+        ("add", Some("latest"), false),
+        ("*", Some("latest"), false),
+        // The most exact entry counts, in whatever order they stand.
+        ("*, mcp://demo/add@latest", Some("latest"), true),
+        // A tool without a version is unpinned whatever allows it.
+        ("mcp://demo/add", None, true),
+        ("mcp://demo/add@*", None, true),
+        ("'*'", None, true),
+    ] {
+        let entry = if entry.starts_with("*,") { entry.replace('*', "'*'") } else { entry.into() };
+        let entry = if entry == "*" { "'*'".to_owned() } else { entry };
+        let policy = GOOD.replace("mcp://demo/add@1.0", &entry);
+        let verdict = judge(&policy, "add", version);
+        let expected: &[Reason] = if unpinned { &[VersionUnpinned] } else { &[] };
+        assert_eq!(verdict.reasons(), expected, "{entry} {version:?}");
+
+        let lax = policy.replace("tools:", "tools:\n  deny_if_unpinned_version: false");
+        assert_eq!(judge(&lax, "add", version), Verdict::allow(), "{entry} {version:?}");
+    }
+}
+
+#[test]
+fn limits_are_whole_kilobytes_and_milliseconds_and_zero_is_none() {
+    for (kilobytes, bytes) in [
+        ("0", None),
+        ("0.0", None),
+        ("1", Some(1024)),
+        ("64", Some(65_536)),
+        ("1.9", Some(1024)),
+        ("0.5", Some(0)),
+        ("1e300", Some(u64::MAX)),
+    ] {
+        let text = with(&format!("security: {{limits: {{max_payload_kb: {kilobytes}}}}}"));
+        assert_eq!(Policy::from_yaml(&text).unwrap().max_payload_bytes(), bytes, "{kilobytes}");
+    }
+    for (milliseconds, nanoseconds) in
+        [("0", None), ("100", Some(100_000_000)), ("0.5", Some(500_000))]
+    {
+        let text = with(&format!("security: {{limits: {{max_duration_ms: {milliseconds}}}}}"));
+        let limit = Policy::from_yaml(&text).unwrap().max_duration();
+        assert_eq!(limit.map(|limit| limit.as_nanos()), nanoseconds, "{milliseconds}");
+    }
+    let endless = with("security: {limits: {max_duration_ms: 1e300}}");
+    let limit = Policy::from_yaml(&endless).unwrap().max_duration().unwrap();
+    assert!(System.monotonic().checked_add(limit).is_some());
+}
+
+#[test]
+fn the_digest_is_of_the_content_and_not_of_the_layout() {
+    let digest = |text: &str| Policy::from_yaml(text).unwrap().digest();
+    let flow = "{enforcement: {}, tools: {allowlist: [\"mcp://demo/add@1.0\"]}, # why\n \
+                signing: {enabled: true}, default_retention: '30d', tenant: acme}";
+    assert_eq!(digest(GOOD), digest(flow));
+    assert_eq!(
+        digest(&with("security: {limits: {max_payload_kb: 64}}")),
+        digest(&with("security: {limits: {max_payload_kb: 64.0}}")),
+    );
+    assert_ne!(digest(GOOD), digest(&GOOD.replace("acme", "acne")));
+    assert_ne!(digest(GOOD), digest(&with("rules: []")));
+    let bytes = br#"{"default_retention":"30d","enforcement":{},"signing":{"enabled":true},"tenant":"acme","tools":{"allowlist":["mcp://demo/add@1.0"]}}"#;
+    assert_eq!(digest(GOOD), crate::digest::Digest::of(bytes));
+}
+
+#[test]
+fn warns_of_what_is_valid_and_hardly_meant() {
+    let enforced = GOOD.replace("enforcement: {}", "enforcement: {deny_on: [version_unpinned]}");
+    for (text, warnings) in [
+        (GOOD.replace("mcp://demo/add@1.0", "'*', add"), vec![]),
+        (
+            enforced.replace("mcp://demo/add@1.0", "'*'"),
+            vec![
+                "6:14: `tools.allowlist` allows every tool in enforce mode; name the servers or tools",
+            ],
+        ),
+        (
+            enforced.clone(),
+            vec![
+                "7:24: `enforcement.deny_on` does not have `tool_not_in_allowlist`, so a tool that \
+                 is not on the list is called and only recorded",
+            ],
+        ),
+        (
+            enforcing("{mode: enforce}"),
+            vec![
+                "7:14: `enforcement` is in enforce mode, but `deny_on` is empty, so the policy \
+                 refuses nothing; add reasons or write `mode: observe`",
+            ],
+        ),
+        (
+            GOOD.replace("mcp://demo/add@1.0", "add, demo/add, 'add '"),
+            vec![
+                "6:20: `tools.allowlist[1]` is `demo/add`, a tool with a slash in its name; a tool \
+                 of a server is `mcp://demo/add`",
+                "6:30: `tools.allowlist[2]` is `add` again, as `tools.allowlist[0]`",
+            ],
+        ),
+        (
+            format!(
+                "{}security: {{limits: {{max_payload_kb: 0.5, max_duration_ms: 5}}}}\n",
+                enforcing("{deny_on: [tool_not_in_allowlist, duration_too_long]}")
+            ),
+            vec![
+                "8:37: `security.limits.max_payload_kb` is set, but `enforcement.deny_on` does not \
+                 have `payload_too_large`, so it is only recorded",
+                "8:37: `security.limits.max_payload_kb` is less than 1, so every call with \
+                 arguments is too large; write at least 1",
+            ],
+        ),
+    ] {
+        let policy = Policy::from_yaml(&text).unwrap();
+        let said: Vec<_> = policy.warnings().iter().map(ToString::to_string).collect();
+        assert_eq!(said, warnings, "{text}");
+    }
+}

@@ -1,0 +1,163 @@
+use super::error::Place;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
+use serde_saphyr::{Location, Spanned};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// One value of a document, with the place where it is written.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) kind: Kind,
+}
+
+/// What a value is, as YAML 1.2 reads it: `yes` and `on` are text.
+#[derive(Debug, Clone)]
+pub(super) enum Kind {
+    Nothing,
+    Flag(bool),
+    /// Always finite.
+    Number(serde_json::Number),
+    Text(String),
+    List(Vec<Node>),
+    /// In the order of the file; a key may stand in it twice.
+    Map(Vec<(Node, Node)>),
+}
+
+impl Node {
+    /// The value under `key`, when this is a map that has it.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        let Kind::Map(entries) = &self.kind else { return None };
+        entries.iter().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)
+    }
+
+    /// The text, when this is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Text(text) => Some(text),
+            Kind::Nothing | Kind::Flag(_) | Kind::Number(_) | Kind::List(_) | Kind::Map(_) => None,
+        }
+    }
+
+    /// What it is, in words.
+    pub(super) fn what(&self) -> &'static str {
+        match self.kind {
+            Kind::Nothing => "nothing",
+            Kind::Flag(_) => "a boolean",
+            Kind::Number(_) => "a number",
+            Kind::Text(_) => "text",
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a map",
+        }
+    }
+
+    /// The bytes that the policy's digest is taken of: compact JSON with sorted keys.
+    ///
+    /// Two files that say the same in another layout, order or quoting have the same bytes.
+    pub(super) fn canonical(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+}
+
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.kind {
+            Kind::Nothing => serializer.serialize_unit(),
+            Kind::Flag(flag) => serializer.serialize_bool(*flag),
+            Kind::Number(number) => number.serialize(serializer),
+            Kind::Text(text) => serializer.serialize_str(text),
+            Kind::List(items) => serializer.collect_seq(items),
+            Kind::Map(entries) => {
+                let named = entries.iter().filter_map(|(key, value)| Some((key.text()?, value)));
+                let sorted: BTreeMap<_, _> = named.collect();
+                serializer.collect_map(sorted)
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The place of the definition, not of an alias: that is the text to mend.
+        let spanned = Spanned::<Kind>::deserialize(deserializer)?;
+        Ok(Self { place: spanned.defined.into(), kind: spanned.value })
+    }
+}
+
+impl From<Location> for Place {
+    fn from(location: Location) -> Self {
+        // A document is at most a mebibyte, so neither number can be cut.
+        let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { line: narrow(location.line()), column: narrow(location.column()) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KindVisitor)
+    }
+}
+
+struct KindVisitor;
+
+impl<'de> Visitor<'de> for KindVisitor {
+    type Value = Kind;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Kind, E> {
+        Ok(Kind::Nothing)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Kind, E> {
+        Ok(Kind::Flag(flag))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Kind, E> {
+        Ok(Kind::Number(number.into()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Kind, E> {
+        Ok(Kind::Number(number.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Kind, E> {
+        // `64.0` and `64` are one number, here and in the digest.
+        if number.fract() == 0.0
+            && let Ok(whole) = format!("{number:.0}").parse::<i64>()
+        {
+            return Ok(Kind::Number(whole.into()));
+        }
+        match serde_json::Number::from_f64(number) {
+            Some(number) => Ok(Kind::Number(number)),
+            None => Err(E::custom("a number must be finite")),
+        }
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Kind, E> {
+        Ok(Kind::Text(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Kind, E> {
+        Ok(Kind::Text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Kind, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Kind::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Kind, A::Error> {
+        let mut map = Vec::new();
+        while let Some(entry) = entries.next_entry()? {
+            map.push(entry);
+        }
+        Ok(Kind::Map(map))
+    }
+}

@@ -1,0 +1,122 @@
+use crate::call::Reason;
+
+/// What one reason does to a call under a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a third effect must be handled by every step")]
+pub enum Effect {
+    /// It refuses the call.
+    Deny,
+    /// It is recorded, and the call goes on.
+    WouldDeny,
+}
+
+/// What a policy decides about a call, from the weakest to the strongest: a verdict is the
+/// strongest of all that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a fifth ruling must be handled by every step")]
+pub enum Ruling {
+    /// Nothing speaks against the call.
+    Allow,
+    /// Something does, but does not refuse.
+    WouldDeny,
+    /// Somebody has to approve it first.
+    Ask,
+    /// It is refused.
+    Deny,
+}
+
+/// All that a policy found in a call, and what follows from it.
+///
+/// A reason that is added can make the ruling stronger and never weaker: deny wins over ask, and
+/// ask over allow. Without reasons nothing is allocated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    ruling: Ruling,
+    deciding: Option<Reason>,
+    reasons: Vec<Reason>,
+}
+
+impl Verdict {
+    /// Nothing was found.
+    pub fn allow() -> Self {
+        Self { ruling: Ruling::Allow, deciding: None, reasons: Vec::new() }
+    }
+
+    /// The call waits for an approval, for `reason`. No policy of this version rules so.
+    pub fn ask(reason: Reason) -> Self {
+        let mut verdict = Self::allow();
+        verdict.add(reason, Ruling::Ask);
+        verdict
+    }
+
+    /// Adds what was found, behind what was found before.
+    pub fn add(&mut self, reason: Reason, ruling: Ruling) {
+        if ruling > self.ruling {
+            self.ruling = ruling;
+            self.deciding = Some(reason);
+        }
+        if !self.reasons.contains(&reason) {
+            self.reasons.push(reason);
+        }
+    }
+
+    /// What follows.
+    pub fn ruling(&self) -> Ruling {
+        self.ruling
+    }
+
+    /// The reason of the ruling: the first of those that rule so. `None` when nothing was found.
+    pub fn deciding(&self) -> Option<Reason> {
+        self.deciding
+    }
+
+    /// All that was found, in order, each once.
+    pub fn reasons(&self) -> &[Reason] {
+        &self.reasons
+    }
+
+    /// All that was found, for the record.
+    pub fn into_reasons(self) -> Vec<Reason> {
+        self.reasons
+    }
+}
+
+impl From<Effect> for Ruling {
+    fn from(effect: Effect) -> Self {
+        match effect {
+            Effect::Deny => Self::Deny,
+            Effect::WouldDeny => Self::WouldDeny,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deny_wins_over_ask_and_ask_over_allow_in_any_order() {
+        let found = [
+            (Reason::VersionUnpinned, Ruling::WouldDeny),
+            (Reason::ApprovalRequired, Ruling::Ask),
+            (Reason::ToolNotInAllowlist, Ruling::Deny),
+        ];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let mut verdict = Verdict::allow();
+            for (reason, ruling) in order.map(|index| found[index]) {
+                verdict.add(reason, ruling);
+            }
+            assert_eq!(verdict.ruling(), Ruling::Deny);
+            assert_eq!(verdict.deciding(), Some(Reason::ToolNotInAllowlist));
+            assert_eq!(verdict.reasons(), order.map(|index| found[index].0));
+        }
+        let mut asked = Verdict::ask(Reason::ApprovalRequired);
+        asked.add(Reason::VersionUnpinned, Ruling::WouldDeny);
+        assert_eq!(asked.ruling(), Ruling::Ask);
+    }
+
+    #[test]
+    fn nothing_found_allocates_nothing() {
+        assert_eq!(Verdict::allow().into_reasons().capacity(), 0);
+    }
+}
