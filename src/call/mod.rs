@@ -3,12 +3,14 @@
 //! Every door (the rmcp handler, and later the wrapper, the gateway and the hop) makes a [`Call`]
 //! and gets an [`Outcome`] back; everything in between speaks in the types of this folder.
 
+mod cleared;
 mod name;
 mod outcome;
 mod reason;
 mod span;
 mod trail;
 
+pub use cleared::Cleared;
 pub use name::{ServerIdent, ToolName, ToolRef, ToolVersion};
 pub use outcome::{Code, End, Outcome, Refusal, Reply, Retry, Status};
 pub use reason::{Force, Raised, Reason, Severity, UnknownReason};
@@ -44,29 +46,20 @@ pub struct Call<X = ()> {
 }
 
 impl<X> Call<X> {
-    /// A call of `tool` on `server`, without arguments.
-    pub fn new(server: Arc<ServerIdent>, tool: ToolName, door: X) -> Self {
-        Self {
-            server,
-            tool,
-            arguments: None,
-            cancel: CancellationToken::new(),
-            span: SpanIds::default(),
-            door,
-        }
+    /// A call of `tool` on `server`, without arguments, given up when `cancel` fires.
+    pub fn new(
+        server: Arc<ServerIdent>,
+        tool: ToolName,
+        cancel: CancellationToken,
+        door: X,
+    ) -> Self {
+        Self { server, tool, arguments: None, cancel, span: SpanIds::default(), door }
     }
 
     /// The same call with these arguments.
     #[must_use]
     pub fn with_arguments(mut self, arguments: Option<Arguments>) -> Self {
         self.arguments = arguments;
-        self
-    }
-
-    /// The same call, given up when `cancel` fires.
-    #[must_use]
-    pub fn with_cancel(mut self, cancel: CancellationToken) -> Self {
-        self.cancel = cancel;
         self
     }
 }

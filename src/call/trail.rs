@@ -63,6 +63,8 @@ pub struct Facts {
     pub decision: Decision,
     /// What was found against the call, in order, each once.
     pub reasons: Vec<Reason>,
+    /// The reason that decided a refusal.
+    pub refused_for: Option<Reason>,
     /// How the call ended.
     pub status: Status,
     /// When the handler started; `None` while it has not.
@@ -112,6 +114,7 @@ impl Facts {
             claimed: Claimed::default(),
             decision: Decision::Deny,
             reasons: Vec::new(),
+            refused_for: None,
             status: Status::Cancelled,
             started: None,
             latency: Duration::ZERO,

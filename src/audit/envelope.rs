@@ -1,0 +1,128 @@
+use super::chain::Ties;
+use super::json::Object;
+use crate::call::{Decision, Facts, Reason};
+use crate::digest::Digest;
+
+/// What is the same in every record that one door writes.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Site {
+    /// Who recorded: `server`, as `name@version`.
+    pub server: Box<str>,
+    /// What it did: `tool`.
+    pub tool: Box<str>,
+    /// What kind of node the door is: `node_type`.
+    pub node_type: &'static str,
+    /// On whose behalf: `tenant`, and `actor`.
+    pub tenant: Box<str>,
+    /// How long records are kept, as the policy says it: `policy.retention`.
+    pub retention: Box<str>,
+}
+
+impl Site {
+    /// The door inside an MCP server, with the constants of the original.
+    pub fn middleware(tenant: &str, retention: &str) -> Self {
+        Self {
+            server: concat!("sec0-middleware@", env!("CARGO_PKG_VERSION")).into(),
+            tool: "mcp.enforce@1.0".into(),
+            node_type: "middleware",
+            tenant: tenant.into(),
+            retention: retention.into(),
+        }
+    }
+}
+
+/// Appends the record of a call without its `sig` and says where `sig` belongs.
+///
+/// The members stand in the order of RFC 8785, so that the line is written once and signed as it
+/// is; a test compares it with an independent writer.
+pub(super) fn write_call(out: &mut Vec<u8>, facts: &Facts, site: &Site, ties: &Ties<'_>) -> usize {
+    let mut line = Object::open(out);
+    actor_to_output(&mut line, facts, site, ties);
+    policy_to_snapshot(&mut line, facts, site, ties);
+    let sig_at = line.position();
+    span_to_ts(&mut line, facts, site);
+    line.close();
+    sig_at
+}
+
+fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, ties: &Ties<'_>) {
+    let claimed = &facts.claimed;
+    line.text("actor", &site.tenant);
+    line.text_if("agentRef", claimed.agent_ref.as_deref());
+    if let Some(cause) = claimed.cause {
+        line.hex("cause_span_id", &cause.span_id);
+        line.hex("cause_trace_id", &cause.trace_id);
+    }
+    line.text("check_kind", if is_dynamic(facts) { "dynamic" } else { "static" });
+    line.text("check_level", "middleware");
+    line.text_if("decision_reason", deciding(facts).map(Reason::as_str));
+    if facts.decision == Decision::Deny {
+        line.text("denial_level", "middleware");
+    }
+    line.flag("executed", facts.executed());
+    match claimed.idempotency_key.as_deref() {
+        Some(key) => line.text("idempotency_key", key),
+        None => line.null("idempotency_key"),
+    }
+    line.hex_or_null("input_sha256", facts.input_sha256.as_ref().map(<[u8; 32]>::as_slice));
+    line.text("key_id", ties.key_id);
+    line.whole("latency_ms", u64::try_from(facts.latency.as_millis()).unwrap_or(u64::MAX));
+    line.text_if("nodeId", claimed.node_id.as_deref());
+    line.text("node_type", site.node_type);
+    line.hex_or_null("output_sha256", facts.output_sha256.as_ref().map(<[u8; 32]>::as_slice));
+}
+
+fn policy_to_snapshot(line: &mut Object<'_>, facts: &Facts, site: &Site, ties: &Ties<'_>) {
+    let mut policy = line.object("policy");
+    policy.text("decision", facts.decision.as_str());
+    policy.text_if("reason", deciding(facts).map(Reason::as_str));
+    policy.text("retention", &site.retention);
+    policy.close();
+    line.digest("policy_digest", &Digest::from_bytes(facts.policy_sha256));
+    line.digest("prev_sha256", &ties.chain.prev);
+    line.text_if("principal", facts.principal.as_deref());
+    line.flag("registry_frozen", true);
+    line.whole("retries", 0);
+    if !facts.reasons.is_empty() {
+        let tags = u64::try_from(facts.reasons.len()).unwrap_or(u64::MAX);
+        line.whole("risk_score", tags.saturating_mul(25).min(100));
+        line.words("risk_tags", facts.reasons.iter().map(|reason| reason.as_str()));
+    }
+    line.whole("seq", ties.chain.seq);
+    line.text("server", &site.server);
+    if let Some(registry) = &facts.registry_sha256 {
+        line.hex("server_snapshot", registry);
+    }
+}
+
+fn span_to_ts(line: &mut Object<'_>, facts: &Facts, site: &Site) {
+    let server = facts.server.at_version();
+    let (at, version) = match &facts.version {
+        Some(version) => ("@", version.as_str()),
+        None => ("", ""),
+    };
+    line.hex("span_id", &facts.span.span_id);
+    line.text("status", facts.status.as_str());
+    line.text("target_server", server);
+    line.texts("target_tool", &[&facts.tool, at, version]);
+    line.texts("target_tool_ref", &[server, " ", &facts.tool, at, version]);
+    line.text_if("task_id", facts.task_id.as_deref());
+    line.text("tenant", &site.tenant);
+    line.text("tool", &site.tool);
+    line.texts("tool_ref", &[&site.server, " ", &site.tool]);
+    line.hex("trace_id", &facts.span.trace_id);
+    line.ts("ts", facts.arrived);
+}
+
+/// The reason that decided a refusal; where nothing was refused, the first thing found.
+fn deciding(facts: &Facts) -> Option<Reason> {
+    facts.refused_for.or_else(|| facts.reasons.first().copied())
+}
+
+/// True when something changed while the server ran.
+fn is_dynamic(facts: &Facts) -> bool {
+    let changed =
+        |reason: &Reason| matches!(reason, Reason::RegistryMutation | Reason::HandlerSwap);
+    facts.reasons.iter().chain(&facts.refused_for).any(changed)
+}

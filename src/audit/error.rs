@@ -1,0 +1,124 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a log did not open. Each text says what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The directory, or a file in it, is not one to write a log to.
+    #[error("{path}: {why}", path = Quoted(path))]
+    Unfit {
+        /// The directory or file.
+        path: PathBuf,
+        /// What is wrong with it, and the fix.
+        why: &'static str,
+    },
+    /// The machine refused.
+    #[error("{path}: {what}: {source}", path = Quoted(path))]
+    Io {
+        /// The directory or file.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// Another log writes to the directory.
+    #[error(
+        "{path}: {holder} writes its audit log here; stop it, or give this one another directory",
+        path = Quoted(path), holder = Holder(*pid)
+    )]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// The process, when it has said so.
+        pid: Option<u32>,
+    },
+    /// The end of the log could not be read.
+    #[error("the end of the audit log cannot be read: {0}")]
+    Tail(#[source] io::Error),
+    /// The last line is not one that a log can go on from.
+    #[error(
+        "{place}: the last line is no record that this log can go on from ({why}); run `sec0 audit \
+         verify` on the directory, then move its files elsewhere and start with an empty one"
+    )]
+    NotARecord {
+        /// File and line.
+        place: String,
+        /// What is wrong with the line.
+        why: String,
+    },
+    /// The writer's thread did not start.
+    #[error("the thread `sec0-audit` cannot be started: {0}")]
+    Thread(#[source] io::Error),
+}
+
+impl OpenError {
+    pub(super) fn unfit(path: &Path, why: &'static str) -> Self {
+        Self::Unfit { path: path.to_owned(), why }
+    }
+
+    /// Puts the path to an error of the machine; made for `map_err`.
+    pub(super) fn io(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { path: path.to_owned(), what, source }
+    }
+}
+
+impl From<OpenError> for io::Error {
+    fn from(error: OpenError) -> Self {
+        let kind = match &error {
+            OpenError::Io { source, .. } | OpenError::Tail(source) | OpenError::Thread(source) => {
+                source.kind()
+            }
+            OpenError::Locked { .. } => io::ErrorKind::WouldBlock,
+            OpenError::Unfit { .. } => io::ErrorKind::PermissionDenied,
+            OpenError::NotARecord { .. } => io::ErrorKind::InvalidData,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// Why a log did not come to a clean end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShutdownError {
+    /// Time was up. The writer goes on; shutting down again waits for it again.
+    #[error(
+        "the audit log was not done in time: {unwritten} records are not written and {in_flight} \
+         calls are still under way; wait longer, and see that the disk and the signer work"
+    )]
+    Late {
+        /// Records that wait to be written.
+        unwritten: usize,
+        /// Calls that were admitted and have not ended.
+        in_flight: usize,
+    },
+    /// Everything was written, but the last sync failed.
+    #[error("the audit log was written but not synced ({0}); a loss of power may take its end")]
+    NotSynced(String),
+    /// The writer gave up after the last handle was dropped.
+    #[error("the audit log was given up with {0} records unwritten")]
+    GivenUp(usize),
+    /// The writer's thread ended by a panic.
+    #[error("the thread `sec0-audit` panicked; its last records may be missing")]
+    Panicked,
+}
+
+struct Quoted<'a>(&'a Path);
+
+impl std::fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}`", self.0.display())
+    }
+}
+
+struct Holder(Option<u32>);
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(pid) => write!(f, "process {pid}"),
+            None => f.write_str("another process"),
+        }
+    }
+}

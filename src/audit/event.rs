@@ -1,0 +1,112 @@
+use super::chain::Ties;
+use super::envelope::Site;
+use super::json::Object;
+use super::sink::Cut;
+use crate::call::{ServerIdent, SpanIds, ToolName};
+use crate::clock::Timestamp;
+use std::sync::Arc;
+
+/// Something worth a line of the log that is not a call.
+#[derive(Debug, Clone)]
+pub struct Event {
+    pub(super) at: Timestamp,
+    span: SpanIds,
+    what: What,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Cut(Cut),
+    Missed(Missed),
+    RegistryMutation { server: Arc<ServerIdent>, name: Box<str> },
+}
+
+/// What the log could not record one by one, and counted instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Missed {
+    /// Calls that were refused.
+    pub(super) calls: u64,
+    /// Events that found no room.
+    pub(super) events: u64,
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+}
+
+impl Event {
+    /// Somebody tried to change the frozen registry of `server`: the tool `name` was to be added,
+    /// removed or changed. `span` is the call in which it was seen; all zero outside a call.
+    pub fn registry_mutation(
+        at: Timestamp,
+        span: SpanIds,
+        server: Arc<ServerIdent>,
+        name: &ToolName,
+    ) -> Self {
+        let what = What::RegistryMutation { server, name: name.bounded().into() };
+        Self { at, span, what }
+    }
+
+    /// The log could not be written for a while; these were counted.
+    pub(super) fn recovery(at: Timestamp, missed: Missed) -> Self {
+        Self { at, span: SpanIds::default(), what: What::Missed(missed) }
+    }
+
+    /// The last line of a file was torn and has been cut off.
+    pub(super) fn cut(at: Timestamp, cut: Cut) -> Self {
+        Self { at, span: SpanIds::default(), what: What::Cut(cut) }
+    }
+}
+
+/// Appends the line of an event without its `sig` and says where `sig` belongs. The members stand
+/// in the order of RFC 8785.
+pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &Ties<'_>) -> usize {
+    let mut line = Object::open(out);
+    if let What::Cut(cut) = &event.what {
+        line.whole("cut_bytes", cut.bytes);
+    }
+    line.text("event", event.what.kind());
+    match &event.what {
+        What::Cut(cut) => line.text("file", &cut.file),
+        What::Missed(missed) => line.ts("first_ts", missed.first),
+        What::RegistryMutation { .. } => {}
+    }
+    line.text("key_id", ties.key_id);
+    if let What::Missed(missed) = &event.what {
+        line.ts("last_ts", missed.last);
+        if missed.events > 0 {
+            line.whole("missed_events", missed.events);
+        }
+    }
+    line.digest("prev_sha256", &ties.chain.prev);
+    if let What::Missed(missed) = &event.what {
+        line.whole("refused_calls", missed.calls);
+    }
+    line.whole("seq", ties.chain.seq);
+    let sig_at = line.position();
+    line.hex("span_id", &event.span.span_id);
+    line.text("status", event.what.status());
+    if let What::RegistryMutation { server, name } = &event.what {
+        line.text("target_name", name);
+        line.text("target_server", server.at_version());
+    }
+    line.text("tenant", &site.tenant);
+    line.hex("trace_id", &event.span.trace_id);
+    line.ts("ts", event.at);
+    line.close();
+    sig_at
+}
+
+impl What {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Cut(_) | Self::Missed(_) => "recovery",
+            Self::RegistryMutation { .. } => "registry_mutation",
+        }
+    }
+
+    fn status(&self) -> &'static str {
+        match self {
+            Self::Cut(_) | Self::Missed(_) => "ok",
+            Self::RegistryMutation { .. } => "denied",
+        }
+    }
+}

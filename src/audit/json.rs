@@ -1,0 +1,180 @@
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+
+/// The most bytes that a record keeps of one text. Longer ones end in `…`.
+pub(super) const MAX_TEXT: usize = 1024;
+
+/// Writes a JSON object in the form of RFC 8785, provided that the members are given in the order
+/// of that RFC: there is no second pass that sorts.
+pub(super) struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    start: usize,
+}
+
+impl<'a> Object<'a> {
+    pub(super) fn open(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        let start = out.len();
+        Self { out, start }
+    }
+
+    pub(super) fn close(self) {
+        self.out.push(b'}');
+    }
+
+    /// Where the next member will be written, with the comma before it.
+    pub(super) fn position(&self) -> usize {
+        self.out.len()
+    }
+
+    /// A text from anywhere, at a bounded length.
+    pub(super) fn text(&mut self, key: &str, value: &str) {
+        self.texts(key, &[value]);
+    }
+
+    pub(super) fn text_if(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text(key, value);
+        }
+    }
+
+    /// One text made of several parts, each at a bounded length.
+    pub(super) fn texts(&mut self, key: &str, parts: &[&str]) {
+        self.key(key);
+        self.out.push(b'"');
+        for part in parts {
+            escape(self.out, part);
+        }
+        self.out.push(b'"');
+    }
+
+    /// An array of texts that need no escapes.
+    pub(super) fn words<'w>(&mut self, key: &str, words: impl Iterator<Item = &'w str>) {
+        self.key(key);
+        self.out.push(b'[');
+        for (at, word) in words.enumerate() {
+            self.out.extend_from_slice(if at == 0 { b"\"" } else { b",\"" });
+            self.out.extend_from_slice(word.as_bytes());
+            self.out.push(b'"');
+        }
+        self.out.push(b']');
+    }
+
+    pub(super) fn hex(&mut self, key: &str, bytes: &[u8]) {
+        self.key(key);
+        self.out.push(b'"');
+        hex(self.out, bytes);
+        self.out.push(b'"');
+    }
+
+    pub(super) fn digest(&mut self, key: &str, digest: &Digest) {
+        self.hex(key, digest.as_bytes());
+    }
+
+    pub(super) fn hex_or_null(&mut self, key: &str, bytes: Option<&[u8]>) {
+        match bytes {
+            Some(bytes) => self.hex(key, bytes),
+            None => self.null(key),
+        }
+    }
+
+    pub(super) fn null(&mut self, key: &str) {
+        self.key(key);
+        self.out.extend_from_slice(b"null");
+    }
+
+    pub(super) fn flag(&mut self, key: &str, value: bool) {
+        self.key(key);
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    /// A whole number. RFC 8785 has no more than 53 bits; above that the largest one is written.
+    pub(super) fn whole(&mut self, key: &str, value: u64) {
+        self.key(key);
+        let value = value.min((1 << 53) - 1);
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    pub(super) fn ts(&mut self, key: &str, at: Timestamp) {
+        self.key(key);
+        self.out.push(b'"');
+        super::day::write_ts(self.out, at);
+        self.out.push(b'"');
+    }
+
+    /// A member that is an object itself.
+    pub(super) fn object(&mut self, key: &str) -> Object<'_> {
+        self.key(key);
+        Object::open(self.out)
+    }
+
+    fn key(&mut self, key: &str) {
+        if self.out.len() > self.start {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+}
+
+/// Appends `bytes` in lower-case hex.
+fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    for chunk in bytes.chunks(32) {
+        let mut digits = [0_u8; 64];
+        for ([high, low], byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(chunk) {
+            (*high, *low) = (hex_digit(byte >> 4), hex_digit(byte & 15));
+        }
+        out.extend_from_slice(digits.get(..chunk.len() * 2).unwrap_or(&digits));
+    }
+}
+
+fn hex_digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' + (nibble - 10) }
+}
+
+/// Appends the characters of a JSON string, escaped as RFC 8785 section 3.2.2.2 has it and cut at
+/// [`MAX_TEXT`].
+fn escape(out: &mut Vec<u8>, text: &str) {
+    let kept = bounded(text);
+    escape_all(out, kept);
+    if kept.len() < text.len() {
+        out.extend_from_slice("…".as_bytes());
+    }
+}
+
+/// Appends the characters of a JSON string, escaped as RFC 8785 section 3.2.2.2 has it.
+pub(super) fn escape_all(out: &mut Vec<u8>, text: &str) {
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\')) {
+        let (plain, marked) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let Some((byte, after)) = marked.split_first() else { break };
+        escape_byte(out, *byte);
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+}
+
+fn bounded(text: &str) -> &str {
+    if text.len() <= MAX_TEXT {
+        return text;
+    }
+    text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or("")
+}
+
+fn escape_byte(out: &mut Vec<u8>, byte: u8) {
+    let short = match byte {
+        0x08 => b'b',
+        0x09 => b't',
+        0x0a => b'n',
+        0x0c => b'f',
+        0x0d => b'r',
+        b'"' | b'\\' => byte,
+        _ => {
+            out.extend_from_slice(b"\\u00");
+            return hex(out, &[byte]);
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}

@@ -1,0 +1,240 @@
+use super::chain::Chain;
+use super::error::{OpenError, ShutdownError};
+use super::event::Event;
+use super::options::LogOptions;
+use super::queue::{Entry, Health, Shared, Slot};
+use super::read::Line;
+use super::signing::Sealer;
+use super::sink::{AuditSink, Tail};
+use super::writer::{Batch, Pace, Writer};
+use crate::call::Facts;
+use crate::clock::Clock;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::TryAcquireError;
+
+/// The way into the audit log. Clones are cheap and write to the same log.
+///
+/// A call is admitted before it runs ([`admit`](Self::admit)) and recorded when it ends
+/// ([`push`](Self::push)), which always succeeds. The thread `sec0-audit` signs and writes: what
+/// is pushed while it works, or within the millisecond that it lets records gather, is appended
+/// together. That is the window of this mode: a crash of the process takes what was pushed and not
+/// appended, normally the records of about a millisecond and at most the backlog.
+///
+/// Dropping the last clone writes what was pushed and blocks for it, 2 seconds at most unless the
+/// options say otherwise.
+#[derive(Debug, Clone)]
+pub struct Log(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    drop_within: Duration,
+}
+
+/// Whether a call may run, as far as its record is concerned.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "the caller must handle each")]
+pub enum Admit {
+    /// It may; its record has this place.
+    Slot(Slot),
+    /// The backlog is full: wait with [`Log::admit_within`].
+    Full,
+    /// The log is shut down.
+    Closed,
+}
+
+/// Why a call was not admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[expect(clippy::exhaustive_enums, reason = "the caller must handle each")]
+pub enum Refused {
+    /// The backlog stayed full.
+    #[error("the backlog of the audit log is full; see whether disk and signer keep up")]
+    Backlog,
+    /// The log is shut down.
+    #[error("the audit log is shut down")]
+    Closed,
+}
+
+impl Log {
+    /// Opens the log: goes on behind its last line and starts the writer.
+    ///
+    /// # Errors
+    ///
+    /// The end of the log cannot be read, its last line is no record, or the thread cannot be
+    /// started.
+    pub fn open(mut options: LogOptions) -> Result<Self, OpenError> {
+        let tail = options.sink.tail().map_err(OpenError::Tail)?;
+        let day = tail.as_ref().map(|tail| tail.day);
+        let chain = chain_behind(tail.as_ref(), &mut *options.sink)?;
+        let shared = Arc::new(Shared::new(options.capacity, options.refused_capacity));
+        for cut in tail.into_iter().flat_map(|tail| tail.cuts) {
+            let event = Event::cut(options.clock.wall(), cut);
+            shared.push_other(Entry::Event(Box::new(event)), &*options.clock);
+        }
+        let clock = options.clock;
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            sealer: Sealer::new(options.site, options.signer, Arc::clone(&clock), chain),
+            sink: options.sink,
+            clock: Arc::clone(&clock),
+            pace: Pace {
+                batch_lines: options.batch_lines,
+                linger: options.linger,
+                sign_deadline: options.sign_deadline,
+            },
+            day,
+            pending: VecDeque::new(),
+            batch: Batch::default(),
+            is_dirty: false,
+            not_synced: None,
+        };
+        let runtime = options.runtime.or_else(|| Handle::try_current().ok());
+        let thread = std::thread::Builder::new().name("sec0-audit".to_owned());
+        let thread = thread.spawn(move || {
+            let _runtime = runtime.as_ref().map(Handle::enter);
+            writer.run();
+        });
+        let thread = Mutex::new(Some(thread.map_err(OpenError::Thread)?));
+        let drop_within = options.drop_within;
+        Ok(Self(Arc::new(Inner { shared, clock, thread, drop_within })))
+    }
+
+    /// Asks for a place without waiting.
+    pub fn admit(&self) -> Admit {
+        match self.0.shared.slots().try_acquire() {
+            Ok(permit) => {
+                permit.forget();
+                Admit::Slot(Slot::of(&self.0.shared))
+            }
+            Err(TryAcquireError::NoPermits) => Admit::Full,
+            Err(TryAcquireError::Closed) => Admit::Closed,
+        }
+    }
+
+    /// Asks for a place and waits for it, in the order of those who ask.
+    ///
+    /// # Errors
+    ///
+    /// There was no place within `wait`, or the log is shut down. Such a call is recorded with
+    /// [`push_refused`](Self::push_refused).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up the wait and nothing else.
+    pub async fn admit_within(&self, wait: Duration) -> Result<Slot, Refused> {
+        match self.admit() {
+            Admit::Slot(slot) => return Ok(slot),
+            Admit::Closed => return Err(Refused::Closed),
+            Admit::Full => self.0.shared.hurry(),
+        }
+        match tokio::time::timeout(wait, self.0.shared.slots().acquire()).await {
+            Ok(Ok(permit)) => {
+                permit.forget();
+                Ok(Slot::of(&self.0.shared))
+            }
+            Ok(Err(_closed)) => Err(Refused::Closed),
+            Err(_elapsed) => Err(Refused::Backlog),
+        }
+    }
+
+    /// Records a call that was admitted. Never fails, waits, or touches a file: the place is
+    /// there. It is free again when the line is written.
+    pub fn push(&self, slot: Slot, facts: Box<Facts>) {
+        drop(slot.spend());
+        self.0.shared.push_call(facts);
+    }
+
+    /// Records a call that was refused for want of a place. There is room for some of them, 1024
+    /// unless the options say otherwise; more are counted, and the count is recorded.
+    pub fn push_refused(&self, facts: Box<Facts>) {
+        self.0.shared.push_other(Entry::Refused(facts), &*self.0.clock);
+    }
+
+    /// Records something that is no call. Shares the room of [`push_refused`](Self::push_refused).
+    pub fn event(&self, event: Event) {
+        self.0.shared.push_other(Entry::Event(Box::new(event)), &*self.0.clock);
+    }
+
+    /// Counts a call that was refused because the log cannot be written. When it can be written
+    /// again, one line has the number of them, and the time of the first and the last.
+    pub fn refused(&self) {
+        self.0.shared.miss(1, 0, &*self.0.clock);
+    }
+
+    /// Whether the log can be written. One atomic load.
+    pub fn health(&self) -> Health {
+        self.0.shared.health()
+    }
+
+    /// Ends the log: admits no more calls, waits for those under way, writes and syncs everything.
+    ///
+    /// # Errors
+    ///
+    /// Not everything was done `within` that time, or the last sync failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// The end goes on when the future is dropped; calling again waits for it again.
+    pub async fn shutdown(&self, within: Duration) -> Result<(), ShutdownError> {
+        let shared = &self.0.shared;
+        shared.close();
+        let mut ended = shared.ended.subscribe();
+        let ended = match tokio::time::timeout(within, ended.wait_for(Option::is_some)).await {
+            Ok(Ok(ended)) => ended.clone(),
+            // The sender lives in `shared`.
+            Ok(Err(_closed)) => None,
+            Err(_elapsed) => {
+                let (unwritten, in_flight) = (shared.unwritten(), shared.in_flight());
+                return Err(ShutdownError::Late { unwritten, in_flight });
+            }
+        };
+        self.0.join();
+        ended.unwrap_or(Err(ShutdownError::Panicked))
+    }
+}
+
+impl Inner {
+    /// Collects the thread, which has said that it ends.
+    fn join(&self) {
+        let thread = self.thread.lock().take();
+        if let Some(Err(_panic)) = thread.map(JoinHandle::join) {
+            tracing::error!("the thread `sec0-audit` panicked");
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.close();
+        let is_settled = self.shared.settle_or_give_up(self.drop_within);
+        if self.shared.ended.borrow().is_some() {
+            self.join();
+        }
+        if !is_settled {
+            let unwritten = self.shared.unwritten();
+            tracing::error!(unwritten, "the audit log was given up with records unwritten");
+        }
+    }
+}
+
+/// The chain behind the last line of the log.
+fn chain_behind(tail: Option<&Tail>, sink: &mut dyn AuditSink) -> Result<Chain, OpenError> {
+    let Some(line) = tail.and_then(|tail| tail.line.as_deref()) else { return Ok(Chain::start()) };
+    let seq = match str::from_utf8(line).map(Line::read) {
+        Ok(Ok(Line { seq: Some(seq), prev_sha256: Some(_), sig: Some(_), .. })) => Ok(seq),
+        Ok(Ok(_)) => Err("`seq`, `prev_sha256` or `sig` is missing".to_owned()),
+        Ok(Err(at)) => Err(format!("it is not in canonical form from column {} on", at.0)),
+        Err(_) => Err("it is no UTF-8 text".to_owned()),
+    };
+    match seq {
+        Ok(seq) => Ok(Chain::behind(seq, line)),
+        Err(why) => Err(OpenError::NotARecord { place: sink.last_place(), why }),
+    }
+}

@@ -1,0 +1,53 @@
+//! The audit log: one signed, chained line for every call, in one file a day.
+//!
+//! [`Log`] is the way in: a call is admitted before it runs and its record is pushed when it ends;
+//! a thread of its own serialises, chains, signs and writes. [`verify_dir`] is the way back.
+//! `docs/audit.md` has the line field by field, and what to do when something fails.
+
+mod day;
+mod json;
+
+mod chain;
+mod envelope;
+mod event;
+
+mod fault;
+mod read;
+mod recipe;
+mod verify;
+
+mod sink;
+
+mod error;
+
+mod dir;
+mod tape;
+
+mod file;
+mod memory;
+
+mod options;
+mod queue;
+mod signing;
+mod writer;
+
+mod log;
+
+#[cfg(test)]
+mod tests;
+
+pub use day::Day;
+pub use envelope::Site;
+pub use error::{OpenError, ShutdownError};
+pub use event::Event;
+pub use fault::{Fault, VerifyError};
+pub use file::FileSink;
+pub use log::{Admit, Log, Refused};
+pub use memory::MemorySink;
+pub use options::LogOptions;
+pub use queue::{Health, Slot};
+pub use sink::{AuditSink, Cut, Tail};
+pub use verify::{Totals, Verifier, verify_dir, verify_line};
+
+/// The most bytes of one line, without its line end: a longer one is no record.
+pub const MAX_LINE: usize = 1024 * 1024;

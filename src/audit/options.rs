@@ -1,0 +1,102 @@
+use super::envelope::Site;
+use super::sink::AuditSink;
+use crate::clock::{Clock, System};
+use crate::sign::Signer;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// What a log is opened with. Everything but the first three has a default.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct LogOptions {
+    pub(super) site: Site,
+    pub(super) signer: Arc<dyn Signer>,
+    pub(super) sink: Box<dyn AuditSink>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) runtime: Option<Handle>,
+    pub(super) capacity: usize,
+    pub(super) refused_capacity: usize,
+    pub(super) batch_lines: usize,
+    pub(super) linger: Duration,
+    pub(super) sign_deadline: Duration,
+    pub(super) drop_within: Duration,
+}
+
+impl LogOptions {
+    /// A log of `site`, signed by `signer`, written to `sink`.
+    pub fn new(site: Site, signer: Arc<dyn Signer>, sink: impl AuditSink + 'static) -> Self {
+        Self {
+            site,
+            signer,
+            sink: Box::new(sink),
+            clock: System::shared(),
+            runtime: None,
+            capacity: 4096,
+            refused_capacity: 1024,
+            batch_lines: 256,
+            linger: Duration::from_millis(1),
+            sign_deadline: Duration::from_secs(5),
+            drop_within: Duration::from_secs(2),
+        }
+    }
+
+    /// Where the time comes from. Default: the machine.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The runtime on which a signer that asks a service finds its timers and sockets. Default:
+    /// the one in which the log is opened, if any.
+    #[must_use]
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// How many calls may be admitted and not yet written: the bound on memory, and on what a
+    /// crash can take. 1 to 1,048,576; default 4096.
+    #[must_use]
+    pub fn capacity(mut self, calls: usize) -> Self {
+        self.capacity = calls.clamp(1, 1 << 20);
+        self
+    }
+
+    /// How many records of refused calls, and events, may wait besides; more are counted. Up to
+    /// 1,048,576; default 1024.
+    #[must_use]
+    pub fn refused_capacity(mut self, records: usize) -> Self {
+        self.refused_capacity = records.min(1 << 20);
+        self
+    }
+
+    /// How many lines are appended at once at most. 1 to 4096; default 256.
+    #[must_use]
+    pub fn batch_lines(mut self, lines: usize) -> Self {
+        self.batch_lines = lines.clamp(1, 4096);
+        self
+    }
+
+    /// How long the writer lets records gather after it has written all there were. Default 1 ms.
+    #[must_use]
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.linger = linger;
+        self
+    }
+
+    /// How long one signature may take. Default 5 s.
+    #[must_use]
+    pub fn sign_deadline(mut self, deadline: Duration) -> Self {
+        self.sign_deadline = deadline;
+        self
+    }
+
+    /// How long dropping the last handle may block until everything is written. Default 2 s.
+    #[must_use]
+    pub fn drop_within(mut self, within: Duration) -> Self {
+        self.drop_within = within;
+        self
+    }
+}

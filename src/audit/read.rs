@@ -1,0 +1,232 @@
+use super::MAX_LINE;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// One line of the log, read without copying: the members that tie it to the log, as they stand
+/// in the text between their quotes.
+#[derive(Debug, Default)]
+pub(super) struct Line<'a> {
+    pub(super) seq: Option<u64>,
+    pub(super) prev_sha256: Option<&'a str>,
+    pub(super) key_id: Option<&'a str>,
+    pub(super) sig: Option<&'a str>,
+    pub(super) ts: Option<&'a str>,
+    pub(super) status: Option<&'a str>,
+    pub(super) event: Option<&'a str>,
+    /// Where the member `sig` stands, with one comma next to it.
+    sig_at: Range<usize>,
+}
+
+/// The column, from 1, at which a text stops being what RFC 8785 makes of its contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NotCanonical(pub(super) usize);
+
+impl<'a> Line<'a> {
+    /// Reads a line, provided that it is a JSON object in the form of RFC 8785. That form also
+    /// rules out that a member stands there twice.
+    pub(super) fn read(text: &'a str) -> Result<Self, NotCanonical> {
+        let mut scan = Scan { text, at: 0 };
+        let mut line = Line::default();
+        let read = match text.len() {
+            0..=MAX_LINE => scan.object(0, &mut |member| line.take(&member)),
+            _ => None,
+        };
+        match read {
+            Some(()) if scan.at == text.len() => Ok(line),
+            Some(()) | None => Err(NotCanonical(scan.at + 1)),
+        }
+    }
+
+    /// Appends what was signed: the line without its member `sig`.
+    pub(super) fn write_unsigned(&self, text: &str, out: &mut Vec<u8>) {
+        for part in [text.get(..self.sig_at.start), text.get(self.sig_at.end..)] {
+            out.extend_from_slice(part.unwrap_or_default().as_bytes());
+        }
+    }
+
+    fn take(&mut self, member: &Member<'a>) {
+        let text = member.value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        match member.key {
+            "seq" => self.seq = member.value.parse().ok(),
+            "prev_sha256" => self.prev_sha256 = text,
+            "key_id" => self.key_id = text,
+            "ts" => self.ts = text,
+            "status" => self.status = text,
+            "event" => self.event = text,
+            "sig" => {
+                self.sig = text;
+                self.sig_at = member.at.clone();
+            }
+            _ => {}
+        }
+    }
+}
+
+struct Member<'a> {
+    key: &'a str,
+    value: &'a str,
+    at: Range<usize>,
+}
+
+/// How deep a line may be nested; sec0 itself needs two.
+const MAX_DEPTH: usize = 32;
+
+/// Walks over a text and stops where it is not canonical.
+struct Scan<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    fn object(&mut self, depth: usize, take: &mut dyn FnMut(Member<'a>)) -> Option<()> {
+        self.expect(b'{')?;
+        if self.eat(b'}') {
+            return Some(());
+        }
+        let mut before: Option<Cow<'a, str>> = None;
+        loop {
+            let start = self.at;
+            let key = self.string()?;
+            let name = unescape(key);
+            if before.is_some_and(|before| !in_order(&before, &name)) {
+                self.at = start;
+                return None;
+            }
+            self.expect(b':')?;
+            let from = self.at;
+            self.value(depth + 1)?;
+            let value = self.text.get(from..self.at)?;
+            let is_first = before_is_brace(self.text, start);
+            let is_last = !self.eat(b',');
+            let with_comma_before = is_last && !is_first;
+            let at = start - usize::from(with_comma_before)..self.at;
+            take(Member { key, value, at });
+            if is_last {
+                return self.expect(b'}');
+            }
+            before = Some(name);
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Option<()> {
+        self.expect(b'[')?;
+        if self.eat(b']') {
+            return Some(());
+        }
+        loop {
+            self.value(depth + 1)?;
+            if !self.eat(b',') {
+                return self.expect(b']');
+            }
+        }
+    }
+
+    fn value(&mut self, depth: usize) -> Option<()> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        match self.peek()? {
+            b'{' => self.object(depth, &mut |_| {}),
+            b'[' => self.array(depth),
+            b'"' => self.string().map(|_| ()),
+            b't' => self.word("true"),
+            b'f' => self.word("false"),
+            b'n' => self.word("null"),
+            _ => self.number(),
+        }
+    }
+
+    /// The text between the quotes, escapes and all.
+    fn string(&mut self) -> Option<&'a str> {
+        self.expect(b'"')?;
+        let start = self.at;
+        loop {
+            let rest = self.text.as_bytes().get(self.at..)?;
+            self.at += rest.iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'))?;
+            match self.peek()? {
+                b'"' => break,
+                b'\\' => self.escape()?,
+                _ => return None,
+            }
+        }
+        let inner = self.text.get(start..self.at)?;
+        self.at += 1;
+        Some(inner)
+    }
+
+    /// An escape as RFC 8785 writes it: the short form where there is one, no other characters.
+    fn escape(&mut self) -> Option<()> {
+        let rest = self.text.as_bytes().get(self.at + 1..)?;
+        let length = match rest {
+            [b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+            [b'u', b'0', b'0', b'0', b'0'..=b'7' | b'b' | b'e' | b'f', ..]
+            | [b'u', b'0', b'0', b'1', b'0'..=b'9' | b'a'..=b'f', ..] => 6,
+            _ => return None,
+        };
+        self.at += length;
+        Some(())
+    }
+
+    fn number(&mut self) -> Option<()> {
+        let rest = self.text.get(self.at..)?;
+        let is_part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e');
+        let length = rest.bytes().position(|byte| !is_part(byte)).unwrap_or(rest.len());
+        let token = rest.get(..length)?;
+        if !is_small_whole(token) {
+            let value: f64 = token.parse().ok()?;
+            if super::recipe::number(value)? != token {
+                return None;
+            }
+        }
+        self.at += length;
+        Some(())
+    }
+
+    fn word(&mut self, word: &str) -> Option<()> {
+        self.text.get(self.at..)?.starts_with(word).then(|| self.at += word.len())
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        self.eat(byte).then_some(())
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+}
+
+fn before_is_brace(text: &str, at: usize) -> bool {
+    at.checked_sub(1).and_then(|before| text.as_bytes().get(before)) == Some(&b'{')
+}
+
+/// True for whole numbers that have one spelling only, in JSON and in RFC 8785.
+fn is_small_whole(token: &str) -> bool {
+    let all_digits = token.bytes().all(|byte| byte.is_ascii_digit());
+    let no_zeros_before = token == "0" || !token.starts_with('0');
+    all_digits && no_zeros_before && (1..=15).contains(&token.len())
+}
+
+/// True when `one` stands before `other`: by UTF-16 code units, and never twice.
+fn in_order(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        return one < other;
+    }
+    one.encode_utf16().lt(other.encode_utf16())
+}
+
+fn unescape(key: &str) -> Cow<'_, str> {
+    if !key.contains('\\') {
+        return Cow::Borrowed(key);
+    }
+    match serde_json::from_str(&format!("\"{key}\"")) {
+        Ok(name) => Cow::Owned(name),
+        // Not reached: the escapes of the key were checked just before.
+        Err(_) => Cow::Borrowed(key),
+    }
+}

@@ -1,0 +1,247 @@
+use super::*;
+use crate::audit::chain::{Chain, Ties, splice};
+use crate::audit::envelope::write_call;
+use crate::audit::event::{Missed, write_event};
+use crate::audit::read::Line;
+use crate::call::{Claimed, Decision, ToolName};
+use crate::digest::Digest;
+use base64::Engine as _;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+const GOLDEN: &str = include_str!("golden.ndjson");
+
+fn sealed(write: impl FnOnce(&mut Vec<u8>, &Ties<'_>) -> usize) -> String {
+    let signer = TestSigner::new();
+    let chain = Chain { seq: 41, prev: Digest::of(b"the line before") };
+    let key_id = signer.public_key().key_id();
+    let mut unsigned = Vec::new();
+    let at = write(&mut unsigned, &Ties { chain: &chain, key_id: &key_id });
+    let mut line = Vec::new();
+    let signature = Signature::from_bytes(signer.key.sign(&unsigned).to_bytes());
+    splice(&mut line, &unsigned, at, &signature);
+    String::from_utf8(line).unwrap()
+}
+
+fn call(facts: &Facts, site: &Site) -> String {
+    sealed(|out, ties| write_call(out, facts, site, ties))
+}
+
+/// The recipe of the original, with other people's code: parse, take `sig` out, canonicalise,
+/// verify.
+fn verifies_by_recipe(line: &str) -> bool {
+    let mut row = json(line);
+    let sig = row.as_object_mut().unwrap().remove("sig").unwrap();
+    let sig = sig.as_str().unwrap().strip_prefix("ed25519:").unwrap();
+    let sig = base64::engine::general_purpose::STANDARD.decode(sig).unwrap();
+    let signed = serde_json_canonicalizer::to_vec(&row).unwrap();
+    let sig = ed25519_dalek::Signature::from_slice(&sig).unwrap();
+    TestSigner::new().key.verifying_key().verify_strict(&signed, &sig).is_ok()
+}
+
+fn assert_sound(line: &str) {
+    assert_eq!(serde_json_canonicalizer::to_string(&json(line)).unwrap(), line);
+    assert!(verifies_by_recipe(line), "{line}");
+    verify_line(line.as_bytes(), &TestSigner::new().public_key()).unwrap();
+    let mut unsigned = Vec::new();
+    Line::read(line).unwrap().write_unsigned(line, &mut unsigned);
+    let mut row = json(line);
+    row.as_object_mut().unwrap().remove("sig");
+    assert_eq!(unsigned, serde_json_canonicalizer::to_vec(&row).unwrap());
+}
+
+fn any_text() -> impl Strategy<Value = Box<str>> {
+    prop_oneof![any::<String>(), "[\"\\\\\u{0}-\u{20}\u{7f}-\u{a0}é😀]{0,40}", "[é😀a]{900,1100}"]
+        .prop_map(String::into_boxed_str)
+}
+
+fn any_claims() -> impl Strategy<Value = Claimed> {
+    let cause = option::of(any::<([u8; 16], [u8; 8])>());
+    let texts = (option::of(any_text()), option::of(any_text()), option::of(any_text()));
+    (texts, cause).prop_map(|((node_id, agent_ref, idempotency_key), cause)| Claimed {
+        node_id,
+        agent_ref,
+        idempotency_key,
+        cause: cause.map(|(trace, span)| SpanIds::new(trace, span)),
+    })
+}
+
+fn any_facts() -> impl Strategy<Value = Facts> {
+    let reason = || proptest::sample::select(Reason::ALL);
+    let decision =
+        prop_oneof![Just(Decision::Allow), Just(Decision::Deny), Just(Decision::WouldDeny)];
+    let names = (any_text(), any_text(), any_text(), option::of(any_text()));
+    let digests = any::<[Option<[u8; 32]>; 3]>();
+    let found = (decision, vec(reason(), 0..6), option::of(reason()), any::<bool>());
+    let rest = (any::<i64>(), any::<u64>(), any_claims(), any_text(), option::of(any_text()));
+    (names, digests, found, rest).prop_map(|(names, digests, found, rest)| {
+        let server = Arc::new(ServerIdent::new(&names.0, &names.1));
+        let span = SpanIds::new([0; 16], [9; 8]);
+        let arrived = Timestamp::from_millis(rest.0);
+        let mut facts =
+            Facts::at_entry(arrived, span, server, names.2.into_string().into(), [5; 32]);
+        facts.version = names.3.as_deref().and_then(ToolVersion::new);
+        [facts.input_sha256, facts.output_sha256, facts.registry_sha256] = digests;
+        facts.decision = found.0;
+        found.1.into_iter().for_each(|reason| facts.found(reason));
+        facts.refused_for = found.2;
+        facts.started = found.3.then(Instant::now);
+        facts.latency = Duration::from_millis(rest.1);
+        facts.claimed = rest.2;
+        facts.principal = Some(rest.3.into());
+        facts.task_id = rest.4;
+        facts
+    })
+}
+
+fn any_json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i32>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        any_text().prop_map(|text| serde_json::Value::from(&*text)),
+    ];
+    let tree = leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Into::into),
+            vec((any_text(), inner), 0..4).prop_map(|members| {
+                members.into_iter().map(|(key, value)| (key.into_string(), value)).collect()
+            }),
+        ]
+    });
+    vec((any_text(), tree), 0..4).prop_map(|members| {
+        members.into_iter().map(|(key, value)| (key.into_string(), value)).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_call_becomes_one_canonical_line_that_the_originals_recipe_verifies(
+        facts in any_facts(), tenant in any_text(), retention in any_text(),
+    ) {
+        let line = call(&facts, &Site::middleware(&tenant, &retention));
+        prop_assert!(!line.contains('\n') && line.len() < MAX_LINE);
+        assert_sound(&line);
+    }
+
+    #[test]
+    fn every_event_becomes_one_canonical_line(
+        name in any_text(), counts: [u64; 2], at: i64, bytes: u64,
+    ) {
+        let at = Timestamp::from_millis(at);
+        let server = Arc::new(ServerIdent::new(&name, "1"));
+        let name = ToolName::new(name.into_string());
+        let missed = Missed { calls: counts[0], events: counts[1], first: at, last: at };
+        let cut = Cut { file: name.as_str().to_owned(), bytes };
+        for event in [
+            Event::registry_mutation(at, SpanIds::default(), server, &name),
+            Event::recovery(at, missed),
+            Event::cut(at, cut),
+        ] {
+            let line = sealed(|out, ties| write_event(out, &event, &site(), ties));
+            assert_sound(&line);
+            for absent in ["tool", "target_tool", "policy", "input_sha256"] {
+                prop_assert!(json(&line).get(absent).is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn the_reader_takes_what_is_canonical(value in any_json()) {
+        let text = serde_json_canonicalizer::to_string(&value).unwrap();
+        prop_assert!(Line::read(&text).is_ok(), "{}", text);
+    }
+
+    #[test]
+    fn the_reader_takes_nothing_that_is_not_canonical(
+        value in any_json(), at: proptest::sample::Index, byte in "[0-9a-fu\\\\\",:.{}\\[\\] +-]",
+        how in 0..3,
+    ) {
+        let mut text = serde_json_canonicalizer::to_string(&value).unwrap();
+        let at = text.floor_char_boundary(at.index(text.len()));
+        match how {
+            0 => text.insert_str(at, &byte),
+            1 => drop(text.remove(at)),
+            _ => { text.remove(at); text.insert_str(at, &byte); }
+        }
+        if Line::read(&text).is_ok() {
+            prop_assert_eq!(serde_json_canonicalizer::to_string(&json(&text)).unwrap(), text);
+        }
+    }
+}
+
+#[test]
+fn the_line_of_a_call_is_this_one() {
+    let mut facts = facts(3);
+    facts.found(Reason::VersionUnpinned);
+    facts.found(Reason::ToolNotInAllowlist);
+    facts.refused_for = Some(Reason::ToolNotInAllowlist);
+    facts.decision = Decision::Deny;
+    facts.status = Status::Denied;
+    facts.started = None;
+    facts.latency = Duration::ZERO;
+    facts.output_sha256 = None;
+    facts.claimed.node_id = Some("node \"7\"\n".into());
+    facts.claimed.agent_ref = Some("agent/é".into());
+    facts.claimed.cause = Some(SpanIds::new([1; 16], [2; 8]));
+    facts.task_id = Some("task-1".into());
+    let mut site = site();
+    // The version in the line is the crate's; it must not change the line of this test.
+    site.server = "sec0-middleware@0.1.0".into();
+    let line = call(&facts, &site);
+    assert_eq!(line, GOLDEN.trim_end(), "\n{line}");
+    assert_sound(&line);
+}
+
+#[test]
+fn a_call_that_ran_without_a_finding_has_no_reasons() {
+    let line = json(&call(&facts(0), &site()));
+    for absent in ["decision_reason", "risk_tags", "risk_score", "denial_level", "nodeId"] {
+        assert!(line.get(absent).is_none(), "{absent}");
+    }
+    assert_eq!(line["executed"], true);
+    assert_eq!(line["policy"], serde_json::json!({"decision": "allow", "retention": "30d"}));
+    assert_eq!(line["check_kind"], "static");
+}
+
+#[test]
+fn a_change_of_handler_or_registry_is_a_dynamic_finding() {
+    for reason in [Reason::HandlerSwap, Reason::RegistryMutation] {
+        let mut facts = facts(0);
+        facts.found(reason);
+        assert_eq!(json(&call(&facts, &site()))["check_kind"], "dynamic");
+    }
+}
+
+#[test]
+fn a_line_of_the_original_verifies() {
+    // Members in the order in which the original writes them; signed in canonical order.
+    let row = serde_json::json!({
+        "ts": "2026-01-02T03:04:05.678Z", "trace_id": "00", "span_id": "01", "tenant": "t",
+        "server": "s@1", "tool": "t@1", "status": "ok", "latency_ms": 3, "retries": 0,
+        "input_sha256": null, "output_sha256": null,
+        "policy": {"retention": "30d", "decision": "allow"}, "idempotency_key": null,
+    });
+    let signer = TestSigner::new();
+    let sig = signer.key.sign(&serde_json_canonicalizer::to_vec(&row).unwrap());
+    let sig = base64::engine::general_purpose::STANDARD.encode(sig.to_bytes());
+    let line = format!(
+        "{{\"ts\":\"2026-01-02T03:04:05.678Z\",\"trace_id\":\"00\",\"span_id\":\"01\",\
+         \"tenant\":\"t\",\"server\":\"s@1\",\"tool\":\"t@1\",\"status\":\"ok\",\"latency_ms\":3,\
+         \"retries\":0,\"input_sha256\":null,\"output_sha256\":null,\"policy\":{{\"retention\":\
+         \"30d\",\"decision\":\"allow\"}},\"idempotency_key\":null,\"sig\":\"ed25519:{sig}\"}}\n"
+    );
+    let keys = [signer.public_key()];
+    verify_line(line.as_bytes(), &keys[0]).unwrap();
+    let changed = line.replace("\"latency_ms\":3", "\"latency_ms\":4");
+    assert_eq!(verify_line(changed.as_bytes(), &keys[0]), Err(Fault::BadSignature));
+
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("audit-2026-01-02.ndjson"), format!("{line}{line}")).unwrap();
+    assert!(verify_dir(dir.path(), &keys).unwrap_err().to_string().contains(".ndjson:1: "));
+    let verifier = Verifier::new(&keys).unwrap().allow_unchained(true);
+    let totals = verifier.verify_dir(dir.path()).unwrap();
+    assert_eq!((totals.records, totals.by_status["ok"], totals.first_seq), (2, 2, None));
+}

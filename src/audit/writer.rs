@@ -1,0 +1,247 @@
+use super::day::Day;
+use super::error::ShutdownError;
+use super::event::Event;
+use super::queue::{Ended, Entry, Health, Phase, Rest, Shared};
+use super::signing::Sealer;
+use super::sink::AuditSink;
+use crate::clock::Clock;
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The writer: the one thread that seals and appends lines.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) sealer: Sealer,
+    pub(super) sink: Box<dyn AuditSink>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) pace: Pace,
+    /// The newest day that has a file: the log never goes back to an earlier one.
+    pub(super) day: Option<Day>,
+    /// Taken off the queue and not sealed yet.
+    pub(super) pending: VecDeque<Entry>,
+    pub(super) batch: Batch,
+    /// Something was appended since the last sync.
+    pub(super) is_dirty: bool,
+    /// Why the last sync failed.
+    pub(super) not_synced: Option<String>,
+}
+
+/// How fast the writer does what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    pub(super) batch_lines: usize,
+    pub(super) linger: Duration,
+    pub(super) sign_deadline: Duration,
+}
+
+/// Lines of one day that are sealed and not appended yet.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    lines: Vec<u8>,
+    calls: usize,
+    others: usize,
+}
+
+/// What stands in the way of writing.
+struct Blocked {
+    health: Health,
+    why: String,
+}
+
+/// How often the writer looks at an empty queue before it sleeps. Calls that come at intervals
+/// shorter than all of this never have to wake it.
+const LINGERS: u32 = 10;
+/// While signing fails, an attempt may take this long, so that the end of the fault is seen soon.
+const RETRY_DEADLINE: Duration = Duration::from_secs(1);
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const LAST_BACKOFF: Duration = Duration::from_millis(500);
+/// Calls that were counted get their line after this time at the latest, even under load.
+const MISSED_AGE: Duration = Duration::from_secs(1);
+/// How often the last calls under way are looked for. They also announce themselves.
+const STRAGGLE: Duration = Duration::from_millis(20);
+
+impl Writer {
+    /// Writes until the log is closed and everything is written.
+    pub(super) fn run(mut self) {
+        let guard = EndGuard(Arc::clone(&self.shared));
+        let ended = self.work();
+        guard.0.end(ended);
+    }
+
+    fn work(&mut self) -> Ended {
+        let mut spare = Vec::new();
+        let mut backoff = FIRST_BACKOFF;
+        let mut idle = 0;
+        loop {
+            let pulse = self.shared.take(&mut spare);
+            self.pending.extend(spare.drain(..));
+            let is_failing = self.shared.health() != Health::Working;
+            if !is_failing {
+                let age = if self.pending.is_empty() { Duration::ZERO } else { MISSED_AGE };
+                self.queue_missed(age);
+            }
+            if self.pending.is_empty() && self.batch.is_empty() {
+                if pulse.phase != Phase::Open {
+                    self.settle();
+                    if pulse.is_done {
+                        return self
+                            .not_synced
+                            .take()
+                            .map_or(Ok(()), |why| Err(ShutdownError::NotSynced(why)));
+                    }
+                    self.shared.rest(Rest::Straggling, Some(STRAGGLE));
+                } else {
+                    self.idle(&mut idle);
+                }
+                continue;
+            }
+            idle = 0;
+            match self.write_batch(is_failing) {
+                Ok(()) => backoff = FIRST_BACKOFF,
+                Err(blocked) => {
+                    self.report(&blocked, is_failing);
+                    if pulse.phase == Phase::GivenUp && self.shared.in_flight() == 0 {
+                        return Err(ShutdownError::GivenUp(self.shared.unwritten()));
+                    }
+                    self.shared.rest(Rest::BackingOff, Some(backoff));
+                    backoff = LAST_BACKOFF.min(backoff * 2);
+                }
+            }
+        }
+    }
+
+    fn idle(&self, times: &mut u32) {
+        if *times < LINGERS {
+            *times += 1;
+            self.shared.rest(Rest::Lingering, Some(self.pace.linger));
+        } else {
+            *times = 0;
+            self.shared.rest(Rest::Asleep, None);
+        }
+    }
+
+    fn queue_missed(&mut self, age: Duration) {
+        if let Some(missed) = self.shared.take_missed(self.clock.monotonic(), age) {
+            let event = Event::recovery(self.clock.wall(), missed);
+            self.pending.push_back(Entry::Event(Box::new(event)));
+        }
+    }
+
+    /// Seals what fits into one batch and appends it. What could not be sealed or appended stays,
+    /// in its order.
+    fn write_batch(&mut self, is_failing: bool) -> Result<(), Blocked> {
+        let sealed = self.seal(is_failing);
+        if !self.batch.is_empty() {
+            self.append()
+                .map_err(|error| Blocked { health: Health::Unavailable, why: error.to_string() })?;
+        }
+        sealed?;
+        if is_failing {
+            tracing::info!("the audit log can be written again");
+            self.shared.set_health(Health::Working);
+        }
+        Ok(())
+    }
+
+    fn seal(&mut self, is_failing: bool) -> Result<(), Blocked> {
+        let deadline = if is_failing {
+            RETRY_DEADLINE.min(self.pace.sign_deadline)
+        } else {
+            self.pace.sign_deadline
+        };
+        while self.batch.len() < self.pace.batch_lines {
+            let Some(entry) = self.pending.front() else { break };
+            let day = self.day.max(Some(entry.day()));
+            if day != self.day && !self.batch.is_empty() {
+                break;
+            }
+            let signed = self.sealer.seal(entry, &mut self.batch.lines, deadline);
+            signed.map_err(|error| Blocked {
+                health: Health::SigningFailed,
+                why: error.to_string(),
+            })?;
+            self.day = day;
+            match entry {
+                Entry::Call(_) => self.batch.calls += 1,
+                Entry::Refused(_) | Entry::Event(_) => self.batch.others += 1,
+            }
+            self.pending.pop_front();
+        }
+        Ok(())
+    }
+
+    fn append(&mut self) -> io::Result<()> {
+        let Some(day) = self.day else { return Ok(()) };
+        let Self { sink, batch, .. } = self;
+        without_panic(|| sink.append(day, &batch.lines))?;
+        self.is_dirty = true;
+        self.shared.written(batch.calls, batch.others);
+        batch.lines.clear();
+        (batch.calls, batch.others) = (0, 0);
+        Ok(())
+    }
+
+    fn settle(&mut self) {
+        if self.is_dirty {
+            self.is_dirty = false;
+            // Not tried again: after a failed sync the next one may succeed without a reason.
+            if let Err(error) = without_panic(|| self.sink.sync()) {
+                tracing::error!(%error, "the audit log cannot be synced");
+                self.not_synced = Some(error.to_string());
+            }
+        }
+        self.shared.settle();
+    }
+
+    fn report(&self, blocked: &Blocked, is_failing: bool) {
+        if !is_failing {
+            let why = &blocked.why;
+            tracing::error!(why, "the audit log cannot be written, calls are refused");
+        }
+        self.shared.set_health(blocked.health);
+    }
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        self.calls + self.others
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Entry {
+    /// The day of the record's own `ts`.
+    fn day(&self) -> Day {
+        match self {
+            Self::Call(facts) | Self::Refused(facts) => Day::of(facts.arrived),
+            Self::Event(event) => Day::of(event.at),
+        }
+    }
+}
+
+fn without_panic(act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    match catch_unwind(AssertUnwindSafe(act)) {
+        Ok(done) => done,
+        Err(_panic) => Err(io::Error::other("the sink panicked")),
+    }
+}
+
+/// Says that the thread has ended, also when it ends by a panic: from then on nothing is admitted.
+struct EndGuard(Arc<Shared>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        if self.0.ended.borrow().is_none() {
+            self.0.set_health(Health::Unavailable);
+            self.0.slots().close();
+            self.0.end(Err(ShutdownError::Panicked));
+        }
+    }
+}

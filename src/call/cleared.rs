@@ -1,0 +1,32 @@
+use super::Call;
+
+/// A call that every step let pass: what a handler's door runs, and nothing else.
+///
+/// Only the innermost step of the stack makes one, from a call for which everything was reserved;
+/// outside this crate there is no way to.
+///
+/// # Security
+///
+/// Whoever could make one could run a handler unjudged.
+///
+/// ```compile_fail,E0624
+/// use sec0::call::{Call, Cleared, ServerIdent, ToolName};
+/// # use tokio_util::sync::CancellationToken;
+/// let server = std::sync::Arc::new(ServerIdent::new("demo", "1.0.0"));
+/// let call = Call::new(server, ToolName::from("write_file"), CancellationToken::new(), ());
+/// Cleared::new(call); // private
+/// ```
+#[derive(Debug)]
+pub struct Cleared<X>(Call<X>);
+
+impl<X> Cleared<X> {
+    /// INVARIANT: called by `stack::invoke` alone; `tests/floors.rs` holds it.
+    pub(crate) fn new(call: Call<X>) -> Self {
+        Self(call)
+    }
+
+    /// The call, to be run now.
+    pub fn into_call(self) -> Call<X> {
+        self.0
+    }
+}
