@@ -1,11 +1,36 @@
-//! A security layer for MCP tool servers.
-#![forbid(unsafe_code)]
+#![doc = include_str!("../README.md")]
+//!
+//! # The modules, by floor
+//!
+//! A module uses only modules of lower floors.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // Floor 0: values.
-pub mod call;
-pub mod clock;
-pub mod secret;
+pub mod call; // A call and its words.
+pub mod clock; // Time as a parameter.
+pub mod secret; // What is never printed.
 
 // Floor 1: bytes.
-pub mod digest;
-pub mod sign;
+pub mod canonical; // One value, one text (RFC 8785).
+pub mod digest; // SHA-256 of exact bytes.
+pub mod sign; // Who signs the records.
+
+// Floor 2: domains.
+pub mod audit; // One signed, chained line per call.
+pub mod identity; // Who calls, and what a caller says of itself.
+pub mod limit; // How large, how long.
+pub mod policy; // What may be called.
+pub mod registry; // Which tools there are, and whether they still are.
+
+// Floor 3: glue to other people's types.
+pub mod mcp; // rmcp in and out.
+
+// Floor 4: the call's way.
+pub mod stack; // One tower layer per step.
+
+// The paved path.
+pub use audit::AuditSink;
+pub use mcp::{MapRegistry, ToolRouterExt};
+pub use policy::Policy;
+pub use sign::{LocalDevSigner, Signer};
+pub use stack::{Sec0Options, Sec0SecurityLayer};

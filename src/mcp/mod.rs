@@ -1,0 +1,25 @@
+//! rmcp in and out: the only folder that names that crate.
+//!
+//! [`ToolRouterExt::serving`] takes a server's routes; [`ToolService::layer`] puts a layer such as
+//! [`Sec0SecurityLayer`](crate::stack::Sec0SecurityLayer) on them and gives back a
+//! `ServerHandler`. Everything that is not a tool call passes through it untouched.
+
+mod claims;
+mod definition;
+mod detached;
+mod handler;
+mod held;
+mod layered;
+mod mock;
+mod reply;
+mod request;
+mod routes;
+mod service;
+
+pub use detached::detached_context;
+pub use held::HeldRouter;
+pub use layered::Layered;
+pub use mock::{MapRegistry, MockCall, MockServer};
+pub use reply::{Body, DENIAL_META, DENIED, REGISTRY_FROZEN, TRACE_META, ToolReply};
+pub use request::ToolRequest;
+pub use service::{ToolRouterExt, ToolService};

@@ -1,0 +1,125 @@
+use super::definition::definition;
+use super::held::HeldRouter;
+use crate::call::ToolVersion;
+use crate::registry::{Drift, Live, Snapshot};
+use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
+use rmcp::handler::server::tool::DynCallToolHandler;
+use rmcp::model::Tool;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The routes of a server as they were taken: definitions and handlers, owned.
+///
+/// Only these handlers are ever called. Where the server holds its router on, `live` is where to
+/// look for what has become of it.
+pub(super) struct Routes<H> {
+    /// Sorted by name, as rmcp lists them.
+    list: Vec<Route<H>>,
+    index: HashMap<Box<str>, usize>,
+    live: Option<Box<dyn HeldRouter<H>>>,
+}
+
+pub(super) struct Route<H> {
+    pub(super) tool: Tool,
+    pub(super) handler: Arc<DynCallToolHandler<H>>,
+}
+
+impl<H: Send + Sync + 'static> Routes<H> {
+    /// Takes the routes of `router`; disabled ones are left out for good.
+    pub(super) fn owned(router: ToolRouter<H>) -> Self {
+        Self::new(router.into_iter(), None)
+    }
+
+    /// Copies the routes of a router that its server holds on.
+    pub(super) fn held(router: Box<dyn HeldRouter<H>>) -> Self {
+        let mut routes = Vec::new();
+        router.look(&mut |router| routes = router.clone().into_iter().collect());
+        Self::new(routes.into_iter(), Some(router))
+    }
+
+    fn new(
+        routes: impl Iterator<Item = ToolRoute<H>>,
+        live: Option<Box<dyn HeldRouter<H>>>,
+    ) -> Self {
+        let route = |route: ToolRoute<H>| Route { tool: route.attr, handler: route.call };
+        let mut list: Vec<_> = routes.map(route).collect();
+        list.sort_by(|one, other| one.tool.name.cmp(&other.tool.name));
+        let names = list.iter().enumerate();
+        let index = names.map(|(at, route)| (route.tool.name.as_ref().into(), at)).collect();
+        Self { list, index, live }
+    }
+
+    pub(super) fn snapshot(&self, versions: &HashMap<String, ToolVersion>) -> Snapshot {
+        Snapshot::new(self.list.iter().map(|route| definition(&route.tool, versions)))
+    }
+
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+
+    pub(super) fn at(&self, position: usize) -> Option<&Route<H>> {
+        self.list.get(position)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Tool> {
+        Some(&self.at(self.position(name)?)?.tool)
+    }
+
+    pub(super) fn tools(&self) -> Vec<Tool> {
+        self.list.iter().map(|route| route.tool.clone()).collect()
+    }
+
+    /// True unless the live router has lost the tool.
+    pub(super) fn is_live(&self, name: &str) -> bool {
+        self.sight(name, self.position(name)) != Live::Missing
+    }
+
+    /// What is to be seen of the tool now.
+    pub(super) fn sight(&self, name: &str, position: Option<usize>) -> Live {
+        let Some(router) = &self.live else { return Live::Owned };
+        let frozen = position.and_then(|at| self.at(at));
+        let mut sight = Live::Missing;
+        router.look(&mut |router| sight = compare(frozen, router, name));
+        sight
+    }
+
+    /// The first difference of a list of tools, or of the live router, from what was taken. Tools
+    /// that are gone are no difference: taking one away is the server's right.
+    pub(super) fn drift(&self, listed: &[Tool]) -> Option<Drift> {
+        let drift = listed.iter().find_map(|tool| self.drift_of(tool));
+        let Some(router) = &self.live else { return drift };
+        let mut live = None;
+        router.look(&mut |router| {
+            live = router.map.values().find_map(|route| self.drift_of(&route.attr));
+        });
+        drift.or(live)
+    }
+
+    fn drift_of(&self, tool: &Tool) -> Option<Drift> {
+        match self.get(&tool.name) {
+            None => Some(Drift::Added(tool.name.as_ref().into())),
+            Some(frozen) => (frozen != tool).then(|| Drift::Changed(tool.name.as_ref().into())),
+        }
+    }
+}
+
+fn compare<H>(frozen: Option<&Route<H>>, live: &ToolRouter<H>, name: &str) -> Live
+where
+    H: Send + Sync + 'static,
+{
+    let Some(now) = live.map.get(name).filter(|_| live.get(name).is_some()) else {
+        return Live::Missing;
+    };
+    match frozen {
+        None => Live::Changed,
+        Some(frozen) if !same_handler(&frozen.handler, &now.call) => Live::Swapped,
+        Some(frozen) if frozen.tool != now.attr => Live::Changed,
+        Some(_) => Live::Same,
+    }
+}
+
+/// Whether two handlers are one. The frozen one is kept alive, so its address is not used again;
+/// the address alone counts, since one function may have several tables of methods.
+fn same_handler<H>(one: &Arc<DynCallToolHandler<H>>, other: &Arc<DynCallToolHandler<H>>) -> bool {
+    std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
+}

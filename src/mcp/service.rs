@@ -1,0 +1,126 @@
+use super::held::HeldRouter;
+use super::layered::Layered;
+use super::reply::ToolReply;
+use super::request::ToolRequest;
+use super::routes::Routes;
+use crate::call::{Call, Cleared, Outcome};
+use crate::registry::Freeze;
+use rmcp::ErrorData;
+use rmcp::handler::server::ServerHandler;
+use rmcp::handler::server::router::tool::ToolRouter;
+use rmcp::handler::server::tool::ToolCallContext;
+use rmcp::model::{CallToolResult, ContentBlock, ErrorCode};
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower::{Layer, Service};
+
+/// A server and the routes that were taken from it: the innermost service, which runs handlers.
+///
+/// It accepts only what passed every step:
+///
+/// ```compile_fail,E0277
+/// use sec0::call::Call;
+/// use sec0::mcp::{ToolRequest, ToolService};
+/// fn takes_any_call<S: tower::Service<Call<ToolRequest>>>(_: S) {}
+/// fn reach<H: rmcp::ServerHandler>(handler: ToolService<H>) {
+///     takes_any_call(handler); // only `Cleared`, which `Invoke` makes of `Reserved`
+/// }
+/// ```
+pub struct ToolService<H> {
+    server: Arc<H>,
+    routes: Arc<Routes<H>>,
+}
+
+/// Takes the routes of a server, so that they can be frozen.
+pub trait ToolRouterExt<H> {
+    /// These routes, run on `server`.
+    fn serving(self, server: H) -> ToolService<H>;
+}
+
+/// Owned routes: what was taken is what runs, a handler cannot be swapped. Routes that are disabled
+/// are left out for good.
+impl<H: ServerHandler> ToolRouterExt<H> for ToolRouter<H> {
+    fn serving(self, server: H) -> ToolService<H> {
+        ToolService { server: Arc::new(server), routes: Arc::new(Routes::owned(self)) }
+    }
+}
+
+/// Held routes: the server keeps the router and may change it. The handlers that were there when
+/// it was wrapped are the ones that run; a tool whose handler or definition is another by now is
+/// refused.
+impl<H: ServerHandler, R: HeldRouter<H>> ToolRouterExt<H> for Arc<R> {
+    fn serving(self, server: H) -> ToolService<H> {
+        ToolService { server: Arc::new(server), routes: Arc::new(Routes::held(Box::new(self))) }
+    }
+}
+
+impl<H: ServerHandler> ToolService<H> {
+    /// Puts `layer` on the routes and freezes them.
+    pub fn layer<L>(self, layer: L) -> Layered<H, L::Service>
+    where
+        L: Layer<Self>,
+        L::Service:
+            Service<Call<ToolRequest>, Response = Outcome<ToolReply>, Error = Infallible> + Freeze,
+    {
+        let (server, routes) = (Arc::clone(&self.server), Arc::clone(&self.routes));
+        Layered::new(server, routes, layer.layer(self))
+    }
+}
+
+impl<H> Clone for ToolService<H> {
+    fn clone(&self) -> Self {
+        Self { server: Arc::clone(&self.server), routes: Arc::clone(&self.routes) }
+    }
+}
+
+impl<H> fmt::Debug for ToolService<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolService").finish_non_exhaustive()
+    }
+}
+
+impl<H: ServerHandler> Service<Cleared<ToolRequest>> for ToolService<H> {
+    type Response = ToolReply;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<ToolReply, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, cleared: Cleared<ToolRequest>) -> Self::Future {
+        let Self { server, routes } = self.clone();
+        Box::pin(async move { Ok(run(&*server, &routes, cleared.into_call()).await) })
+    }
+}
+
+async fn run<H: ServerHandler>(
+    server: &H,
+    routes: &Routes<H>,
+    call: Call<ToolRequest>,
+) -> ToolReply {
+    let ToolRequest { mut params, context, route, .. } = call.door;
+    let Some(route) = route.and_then(|at| routes.at(at)) else {
+        return Err(ErrorData::invalid_params("tool not found", None));
+    };
+    params.name = call.tool.into_inner();
+    params.arguments = call.arguments;
+    let reply = (route.handler)(ToolCallContext::new(server, params, context)).await;
+    reply.or_else(as_tool_error)
+}
+
+/// What rmcp's own router does with arguments that do not fit the handler's parameters: they are
+/// the tool's failure, for the model to read, and not the protocol's. The router tells them by
+/// their text, so this does too.
+fn as_tool_error(error: ErrorData) -> ToolReply {
+    let misfit = error.code == ErrorCode::INVALID_PARAMS
+        && error.message.starts_with("failed to deserialize parameters:");
+    if misfit {
+        Ok(CallToolResult::error(vec![ContentBlock::text(error.message)]).into())
+    } else {
+        Err(error)
+    }
+}

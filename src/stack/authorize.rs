@@ -1,0 +1,70 @@
+use super::future::StepFuture;
+use super::step::step;
+use super::verify::Intact;
+use crate::call::{Reason, Refusal};
+use crate::policy::{Ruling, Verdict};
+use std::task::{Context, Poll};
+use tower::Service;
+
+step! {
+    /// Asks the policy: allow, refuse, or ask a human.
+    ///
+    /// All reasons are kept, in the order in which they were found; the first one that denies is
+    /// the reason of the refusal.
+    ///
+    /// # Order
+    ///
+    /// After `verify`, whose tool it judges; before `approve`, which answers what it asks.
+    stateless Authorize, AuthorizeLayer
+}
+
+/// A call that the policy did not deny.
+#[derive(Debug)]
+pub struct Judged<X> {
+    intact: Intact<X>,
+    verdict: Verdict,
+}
+
+impl<X> Judged<X> {
+    /// The call with its frozen tool.
+    pub fn intact(&self) -> &Intact<X> {
+        &self.intact
+    }
+
+    /// What the policy said.
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    pub(super) fn into_intact(self) -> Intact<X> {
+        self.intact
+    }
+}
+
+impl<S, X, E> Service<Intact<X>> for Authorize<S>
+where
+    S: Service<Judged<X>, Error = E>,
+    E: From<Refusal>,
+{
+    type Response = S::Response;
+    type Error = E;
+    type Future = StepFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, intact: Intact<X>) -> Self::Future {
+        let entered = intact.identified().entered();
+        let verdict = entered.policy().judge(intact.tool_ref());
+        entered
+            .trail()
+            .with(|facts| verdict.reasons().iter().for_each(|found| facts.found(*found)));
+        if verdict.ruling() == Ruling::Deny {
+            // A denial always says why; one that did not would still be a denial.
+            let reason = verdict.deciding().unwrap_or(Reason::LayerFailed);
+            return StepFuture::refused(Refusal::new(reason));
+        }
+        StepFuture::passed(self.inner.call(Judged { intact, verdict }))
+    }
+}

@@ -1,0 +1,150 @@
+use super::shared::{Shared, unavailable, unhealthy};
+use crate::audit::Slot;
+use crate::call::{
+    Code, Decision, End, Facts, Outcome, Reason, Refusal, Reply, Status, TrailKeeper,
+};
+use crate::canonical::{self, Limits};
+use crate::limit::Deadline;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Holds the certainty of a record from entry to end: whatever happens to the call, dropping this
+/// writes it.
+///
+/// INVARIANT: the facts are taken exactly once, by [`Guard::finish`] or by `drop`.
+#[derive(Debug)]
+pub(super) struct Guard {
+    shared: Arc<Shared>,
+    keeper: TrailKeeper,
+    /// The room for the record; `None` while the call waits for it.
+    slot: Option<Slot>,
+    cancel: CancellationToken,
+    entered: Instant,
+    deadline: Option<Deadline>,
+}
+
+impl Guard {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        keeper: TrailKeeper,
+        cancel: CancellationToken,
+    ) -> Self {
+        let entered = shared.clock.monotonic();
+        let deadline = shared.policy.max_duration().map(|max| Deadline::new(entered, max));
+        Self { shared: Arc::clone(shared), keeper, slot: None, cancel, entered, deadline }
+    }
+
+    pub(super) fn entered(&self) -> Instant {
+        self.entered
+    }
+
+    pub(super) fn admit(&mut self, slot: Slot) {
+        self.slot = Some(slot);
+    }
+
+    /// Closes the record with the call's end, and gives the answer that may leave.
+    pub(super) fn finish<R: Reply>(mut self, mut outcome: Outcome<R>) -> Outcome<R> {
+        let Some(mut facts) = self.keeper.take() else {
+            // INVARIANT broken: there is no record, so there is no answer but this.
+            outcome.end = End::Refused(unavailable(Code::AuditUnavailable).after_execution());
+            return outcome;
+        };
+        outcome.end = close(&mut facts, outcome.end, &self.cancel);
+        if self.deadline.is_some_and(|deadline| deadline.passed(self.shared.clock.monotonic())) {
+            note_overtime(&mut facts);
+        }
+        if let Some(refusal) = self.shared.log.as_ref().and_then(unhealthy) {
+            outcome.end = withhold(&mut facts, outcome.end, refusal);
+        }
+        self.push(facts);
+        outcome
+    }
+
+    fn push(&mut self, facts: Box<Facts>) {
+        let Some(log) = &self.shared.log else { return };
+        match self.slot.take() {
+            Some(slot) => log.push(slot, facts),
+            None => log.push_refused(facts),
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(mut facts) = self.keeper.take() {
+            if std::thread::panicking() {
+                facts.status = Status::Panicked;
+            }
+            if let Some(started) = facts.started {
+                facts.latency = self.shared.clock.monotonic().saturating_duration_since(started);
+            }
+            self.push(facts);
+        }
+    }
+}
+
+/// Writes the end into the facts; completes a refusal with whether the handler had started.
+fn close<R: Reply>(facts: &mut Facts, end: End<R>, cancel: &CancellationToken) -> End<R> {
+    match end {
+        End::Replied(reply) => {
+            facts.status = match reply.failed() {
+                _ if cancel.is_cancelled() => Status::Cancelled,
+                true => Status::Error,
+                false => Status::Ok,
+            };
+            facts.output_sha256 = reply.body().and_then(|body| output_digest(&body));
+            facts.task_id = reply.task_id().map(Into::into);
+            End::Replied(reply)
+        }
+        End::Panicked => {
+            facts.status = Status::Panicked;
+            End::Panicked
+        }
+        End::Refused(refusal) => End::Refused(refuse(facts, refusal)),
+    }
+}
+
+/// The reply's digest. A reply is in memory already, so only its depth is bounded; one that JSON
+/// cannot say cannot reach the wire either, and has no digest.
+fn output_digest(body: &impl serde::Serialize) -> Option<[u8; 32]> {
+    let limits = Limits { max_len: usize::MAX, ..Limits::default() };
+    match canonical::measure(body, limits) {
+        Ok(measured) => Some(*measured.digest.as_bytes()),
+        Err(error) => {
+            tracing::warn!(%error, "the reply has no digest in its record");
+            None
+        }
+    }
+}
+
+fn refuse(facts: &mut Facts, refusal: Refusal) -> Refusal {
+    refusal.reasons().iter().for_each(|reason| facts.found(*reason));
+    facts.refused_for = Some(refusal.reason());
+    let refusal = refusal.with_reasons(facts.reasons.clone());
+    let refusal = if facts.executed() { refusal.after_execution() } else { refusal };
+    if !facts.executed() {
+        facts.decision = Decision::Deny;
+    }
+    facts.status = refusal.status();
+    refusal
+}
+
+/// A call that took too long where that does not refuse.
+fn note_overtime(facts: &mut Facts) {
+    facts.found(Reason::DurationTooLong);
+    if facts.decision == Decision::Allow {
+        facts.decision = Decision::WouldDeny;
+    }
+}
+
+/// Keeps a reply back because its record cannot be written now. What happened stays in the facts.
+fn withhold<R>(facts: &mut Facts, end: End<R>, refusal: Refusal) -> End<R> {
+    if let End::Refused(earlier) = end {
+        return End::Refused(earlier);
+    }
+    facts.found(refusal.reason());
+    facts.refused_for = Some(refusal.reason());
+    let refusal = refusal.with_reasons(facts.reasons.clone());
+    End::Refused(if facts.executed() { refusal.after_execution() } else { refusal })
+}

@@ -1,0 +1,72 @@
+use super::future::StepFuture;
+use super::record::Entered;
+use super::step::step;
+use crate::call::Refusal;
+use crate::identity::{Claimant, Principal, claims};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower::Service;
+
+step! {
+    /// Says who calls: the principal on whom the call is counted, apart from what the caller
+    /// merely claims.
+    ///
+    /// # Security
+    ///
+    /// Everything that is counted or granted is keyed on the principal. A claim is bounded,
+    /// normalised, put into the record as claimed, and used for nothing else.
+    ///
+    /// # Order
+    ///
+    /// Before every step that counts.
+    Identify, IdentifyLayer
+}
+
+/// A call of which it is known on whom it is counted.
+#[derive(Debug)]
+pub struct Identified<X> {
+    entered: Entered<X>,
+    principal: Principal,
+}
+
+impl<X> Identified<X> {
+    /// The call as it entered.
+    pub fn entered(&self) -> &Entered<X> {
+        &self.entered
+    }
+
+    /// On whom it is counted.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    pub(super) fn into_entered(self) -> Entered<X> {
+        self.entered
+    }
+}
+
+impl<S, X, E> Service<Entered<X>> for Identify<S>
+where
+    S: Service<Identified<X>, Error = E>,
+    E: From<Refusal>,
+    X: Claimant,
+{
+    type Response = S::Response;
+    type Error = E;
+    type Future = StepFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, entered: Entered<X>) -> Self::Future {
+        let door = &entered.call().door;
+        let claimed = claims(door);
+        let principal = self.shared.principals.of(door.origin()).clone();
+        entered.trail().with(|facts| {
+            facts.claimed = claimed;
+            facts.principal = Some(Arc::clone(principal.name()));
+        });
+        StepFuture::passed(self.inner.call(Identified { entered, principal }))
+    }
+}

@@ -1,0 +1,94 @@
+use super::reserve::Reserved;
+use super::step::step;
+use crate::call::{Cleared, Refusal, Trail};
+use crate::clock::Clock;
+use pin_project_lite::pin_project;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+use tower::Service;
+
+step! {
+    /// Runs the handler, and measures it.
+    ///
+    /// # Security
+    ///
+    /// It accepts only [`Reserved`], and it alone makes the [`Cleared`] that a door's handler
+    /// takes.
+    ///
+    /// # Order
+    ///
+    /// Innermost: from here on the call counts as executed.
+    Invoke, InvokeLayer
+}
+
+impl<S, X> Service<Reserved<X>> for Invoke<S>
+where
+    S: Service<Cleared<X>, Error = Infallible>,
+{
+    type Response = S::Response;
+    type Error = Refusal;
+    type Future = InvokeFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.inner.poll_ready(cx).map_err(|never| match never {})
+    }
+
+    fn call(&mut self, reserved: Reserved<X>) -> Self::Future {
+        let (call, trail) = reserved.into_parts();
+        let clock = Arc::clone(&self.shared.clock);
+        let started = clock.monotonic();
+        trail.with(|facts| facts.started = Some(started));
+        InvokeFuture {
+            inner: self.inner.call(Cleared::new(call)),
+            timing: Timing { trail, clock, started },
+        }
+    }
+}
+
+/// Notes how long the handler ran, also when it is dropped or panics.
+#[derive(Debug)]
+struct Timing {
+    trail: Trail,
+    clock: Arc<dyn Clock>,
+    started: Instant,
+}
+
+impl Timing {
+    fn note(&self) {
+        let ran = self.clock.monotonic().saturating_duration_since(self.started);
+        self.trail.with(|facts| facts.latency = ran);
+    }
+}
+
+impl Drop for Timing {
+    fn drop(&mut self) {
+        self.note();
+    }
+}
+
+pin_project! {
+    /// The future of [`Invoke`].
+    #[derive(Debug)]
+    pub struct InvokeFuture<F> {
+        #[pin]
+        inner: F,
+        // Declared after `inner`: dropped after it, so that the time it takes to drop counts.
+        timing: Timing,
+    }
+}
+
+impl<F, R> Future for InvokeFuture<F>
+where
+    F: Future<Output = Result<R, Infallible>>,
+{
+    type Output = Result<R, Refusal>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Ok(reply) = ready!(this.inner.poll(cx));
+        Poll::Ready(Ok(reply))
+    }
+}

@@ -1,0 +1,213 @@
+use super::options::{Sec0Options, StartError};
+use super::shared::Shared;
+use super::{
+    Approve, ApproveLayer, Authorize, AuthorizeLayer, Identify, IdentifyLayer, Invoke, InvokeLayer,
+    Limit, LimitLayer, Record, RecordLayer, Reserve, ReserveLayer, Settle, SettleLayer, Trace,
+    TraceLayer, Verify, VerifyLayer,
+};
+use crate::audit::{Event, ShutdownError};
+use crate::call::{ServerIdent, SpanIds, ToolName};
+use crate::registry::{Drift, Freeze, Manner, Snapshot};
+use std::sync::Arc;
+use std::time::Duration;
+use tower::layer::util::{Identity, Stack};
+use tower::{Layer, ServiceBuilder};
+
+/// The whole way of a call as one tower layer: what an author puts on a server.
+///
+/// Build it once and clone it for every session: the clones share the policy, the log and the
+/// frozen registry, which is that of the first server they wrap.
+///
+/// Ordinary tower layers go between with [`around`](Self::around).
+#[derive(Debug, Clone)]
+pub struct Sec0SecurityLayer<M = Identity> {
+    shared: Arc<Shared>,
+    between: M,
+}
+
+impl Sec0SecurityLayer {
+    /// The layer with these options.
+    ///
+    /// When the log or the key cannot be opened, the cause goes to `tracing` as an error, and
+    /// every call is refused with `AUDIT_UNAVAILABLE`: there is no way to run unrecorded by
+    /// accident. A program that would rather not start uses [`try_new`](Self::try_new).
+    pub fn new(options: Sec0Options) -> Self {
+        Self::over(options.start_or_refuse())
+    }
+
+    /// The layer with these options.
+    ///
+    /// # Errors
+    ///
+    /// The key cannot be used, or the audit directory cannot be opened.
+    pub fn try_new(options: Sec0Options) -> Result<Self, StartError> {
+        options.start().map(Self::over)
+    }
+
+    fn over(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared), between: Identity::new() }
+    }
+}
+
+impl<M> Sec0SecurityLayer<M> {
+    /// Puts an ordinary tower layer round the handler: below `approve`, so that a call that waits
+    /// for a human holds none of its permits, and above `reserve`, so that what it refuses has not
+    /// run. The layer added last is the outermost of them.
+    ///
+    /// ```
+    /// # fn doc(options: sec0::Sec0Options) {
+    /// use tower::limit::ConcurrencyLimitLayer;
+    /// let sec0 = sec0::Sec0SecurityLayer::new(options).around(ConcurrencyLimitLayer::new(8));
+    /// # }
+    /// ```
+    pub fn around<N>(self, layer: N) -> Sec0SecurityLayer<Stack<M, N>> {
+        Sec0SecurityLayer { shared: self.shared, between: Stack::new(self.between, layer) }
+    }
+
+    /// The layers of the steps, for a stack that is put together by hand.
+    pub fn steps(&self) -> Steps {
+        Steps { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Ends admission, waits for the records of calls under way (at most five seconds), writes and
+    /// syncs everything, and closes the log. Calls after it are refused.
+    ///
+    /// # Errors
+    ///
+    /// What could not be written, and why.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the writer at work; calling it again waits again.
+    pub async fn try_shutdown(&self) -> Result<(), ShutdownError> {
+        match &self.shared.log {
+            Some(log) => log.shutdown(Duration::from_secs(5)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// [`try_shutdown`](Self::try_shutdown), with the error sent to `tracing`.
+    pub async fn shutdown(&self) {
+        if let Err(error) = self.try_shutdown().await {
+            tracing::error!(%error, "the audit log was not closed cleanly");
+        }
+    }
+}
+
+/// The layers of the steps of one [`Sec0SecurityLayer`].
+#[derive(Debug, Clone)]
+pub struct Steps {
+    shared: Arc<Shared>,
+}
+
+impl Steps {
+    /// The span of the call.
+    pub fn trace(&self) -> TraceLayer {
+        TraceLayer::new(&self.shared)
+    }
+
+    /// Exactly one record per call.
+    pub fn record(&self) -> RecordLayer {
+        RecordLayer::new(&self.shared)
+    }
+
+    /// Faults become refusals.
+    pub fn settle(&self) -> SettleLayer {
+        SettleLayer
+    }
+
+    /// Who calls.
+    pub fn identify(&self) -> IdentifyLayer {
+        IdentifyLayer::new(&self.shared)
+    }
+
+    /// How large, how long.
+    pub fn limit(&self) -> LimitLayer {
+        LimitLayer::new(&self.shared)
+    }
+
+    /// The tool is the frozen tool.
+    pub fn verify(&self) -> VerifyLayer {
+        VerifyLayer::new(&self.shared)
+    }
+
+    /// What the policy says.
+    pub fn authorize(&self) -> AuthorizeLayer {
+        AuthorizeLayer
+    }
+
+    /// What a human says.
+    pub fn approve(&self) -> ApproveLayer {
+        ApproveLayer
+    }
+
+    /// The intent is recorded.
+    pub fn reserve(&self) -> ReserveLayer {
+        ReserveLayer
+    }
+
+    /// The handler.
+    pub fn invoke(&self) -> InvokeLayer {
+        InvokeLayer::new(&self.shared)
+    }
+}
+
+/// A handler's service behind all steps.
+pub type Secured<S> = Trace<Record<Settle<Identify<Limit<Verify<Authorize<Approve<S>>>>>>>>;
+
+impl<M, L> Layer<L> for Sec0SecurityLayer<M>
+where
+    M: Layer<Reserve<Invoke<L>>>,
+{
+    type Service = Secured<M::Service>;
+
+    fn layer(&self, handler: L) -> Self::Service {
+        let steps = self.steps();
+        let reserved = ServiceBuilder::new()
+            // The last thing before the handler: only a call that will run leaves an intent.
+            .layer(steps.reserve())
+            // Innermost: makes what a handler accepts.
+            .layer(steps.invoke())
+            .service(handler);
+        ServiceBuilder::new()
+            // Outermost: whatever is logged below lies in the span.
+            .layer(steps.trace())
+            // Above everything that may fail: no call without its record.
+            .layer(steps.record())
+            // Below it nothing fails any more: every fault has become an answer.
+            .layer(steps.settle())
+            // Before everything that counts: it counts on the principal.
+            .layer(steps.identify())
+            // Before everything that works on arguments: they have a size and a time.
+            .layer(steps.limit())
+            // Before the policy: the tool that it judges is the tool that runs.
+            .layer(steps.verify())
+            // Before a human is asked: the policy says whether to.
+            .layer(steps.authorize())
+            // `inspect` and `dedupe` have their places here, the one before the other.
+            // Above all limits on concurrency: a waiting human starves nobody.
+            .layer(steps.approve())
+            .service(self.between.layer(reserved))
+    }
+}
+
+impl<S> Freeze for Trace<S> {
+    fn freeze(&self, seen: Arc<Snapshot>) -> Arc<Snapshot> {
+        Arc::clone(self.shared.frozen.get_or_init(|| seen))
+    }
+
+    fn tampering(&self, server: &Arc<ServerIdent>, drift: &Drift) {
+        tracing::error!(server = server.name(), %drift, "the frozen tool registry was to be changed");
+        let shared = &self.shared;
+        if let Some(log) = shared.log.as_ref().filter(|_| shared.has_tampering_left()) {
+            let name = ToolName::from(drift.tool());
+            let server = Arc::clone(server);
+            let at = shared.clock.wall();
+            log.event(Event::registry_mutation(at, SpanIds::default(), server, &name));
+        }
+    }
+
+    fn manner(&self) -> &Manner {
+        &self.shared.manner
+    }
+}

@@ -1,0 +1,121 @@
+use super::future::StepFuture;
+use super::identify::Identified;
+use super::step::step;
+use crate::call::{Reason, Refusal};
+use crate::canonical::{self, CanonicalError, Limits, Measured};
+use crate::limit::Deadline;
+use crate::policy::Effect;
+use pin_project_lite::pin_project;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::time::Sleep;
+use tower::Service;
+
+step! {
+    /// Bounds the call: the size of its arguments, and the time it may take.
+    ///
+    /// The arguments are measured once; their length decides here, their digest goes to the
+    /// record. A deadline that denies ends the call where it stands: the handler's future is
+    /// dropped, work that the handler spawned may go on.
+    ///
+    /// # Order
+    ///
+    /// Before the policy, so that nothing works on what is too large; after `identify`, since
+    /// limits are counted on the principal.
+    Limit, LimitLayer
+}
+
+impl<S, X, E> Service<Identified<X>> for Limit<S>
+where
+    S: Service<Identified<X>, Error = E>,
+    E: From<Refusal>,
+{
+    type Response = S::Response;
+    type Error = E;
+    type Future = LimitFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, identified: Identified<X>) -> Self::Future {
+        if let Err(refusal) = size(&identified, self.shared.max_arguments) {
+            return LimitFuture { step: StepFuture::refused(refusal), deadline: None };
+        }
+        let deadline = deadline(&identified);
+        LimitFuture { step: StepFuture::passed(self.inner.call(identified)), deadline }
+    }
+}
+
+/// Measures the arguments and holds them against the hard bound and the policy's.
+fn size<X>(identified: &Identified<X>, hard_max: usize) -> Result<(), Refusal> {
+    let entered = identified.entered();
+    let Some(arguments) = &entered.call().arguments else { return Ok(()) };
+    let limits = Limits { max_len: hard_max, ..Limits::default() };
+    let Measured { len, digest } =
+        canonical::measure(arguments, limits).map_err(|error| Refusal::new(malformed(&error)))?;
+    entered.trail().with(|facts| facts.input_sha256 = Some(*digest.as_bytes()));
+    let policy = entered.policy();
+    let too_large =
+        policy.max_payload_bytes().is_some_and(|max| u64::try_from(len).unwrap_or(u64::MAX) > max);
+    if !too_large {
+        return Ok(());
+    }
+    match policy.effect(Reason::PayloadTooLarge) {
+        Effect::Deny => Err(Refusal::new(Reason::PayloadTooLarge)),
+        Effect::WouldDeny => {
+            entered.trail().with(|facts| facts.found(Reason::PayloadTooLarge));
+            Ok(())
+        }
+    }
+}
+
+/// Arguments that cannot be measured are refused whatever the policy says.
+fn malformed(error: &CanonicalError) -> Reason {
+    if matches!(error, CanonicalError::TooLong) {
+        Reason::PayloadTooLarge
+    } else {
+        Reason::MalformedArguments
+    }
+}
+
+/// The timer of a deadline that denies. One that does not is only noted, by `record`.
+fn deadline<X>(identified: &Identified<X>) -> Option<Sleep> {
+    let entered = identified.entered();
+    let allowed = entered.policy().max_duration()?;
+    if entered.policy().effect(Reason::DurationTooLong) != Effect::Deny {
+        return None;
+    }
+    let at = Deadline::new(entered.entered(), allowed).at()?;
+    Some(tokio::time::sleep_until(at.into()))
+}
+
+pin_project! {
+    /// The future of [`Limit`].
+    #[derive(Debug)]
+    pub struct LimitFuture<F> {
+        #[pin]
+        step: StepFuture<F>,
+        #[pin]
+        deadline: Option<Sleep>,
+    }
+}
+
+impl<F, R, E> Future for LimitFuture<F>
+where
+    F: Future<Output = Result<R, E>>,
+    E: From<Refusal>,
+{
+    type Output = Result<R, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(answer) = this.step.poll(cx) {
+            return Poll::Ready(answer);
+        }
+        match this.deadline.as_pin_mut().map(|deadline| deadline.poll(cx)) {
+            Some(Poll::Ready(())) => Poll::Ready(Err(Refusal::new(Reason::DurationTooLong).into())),
+            Some(Poll::Pending) | None => Poll::Pending,
+        }
+    }
+}

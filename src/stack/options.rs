@@ -1,0 +1,226 @@
+use super::shared::{Principals, Shared};
+use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, Site};
+use crate::call::ToolVersion;
+use crate::clock::{Clock, System};
+use crate::limit::HARD_MAX_ARGUMENTS;
+use crate::policy::{Policy, PolicyError};
+use crate::registry::{Denials, Manner};
+use crate::sign::{KeyError, LocalDevSigner, Signer, key_file};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// What an author may set.
+///
+/// ```no_run
+/// use sec0::{Sec0Options, Sec0SecurityLayer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let options = Sec0Options::from_policy_file("policy.yaml")?.audit_dir(".sec0");
+/// let sec0 = Sec0SecurityLayer::new(options);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Sec0Options {
+    policy: Policy,
+    signer: Option<Arc<dyn Signer>>,
+    audit_dir: PathBuf,
+    sink: Option<Box<dyn AuditSink>>,
+    clock: Arc<dyn Clock>,
+    manner: Manner,
+    queue: Option<usize>,
+    admission_wait: Duration,
+    max_arguments: usize,
+}
+
+/// Why a layer cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The audit log cannot be opened.
+    #[error(transparent)]
+    Audit(#[from] OpenError),
+    /// The signing key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The policy is not one.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
+
+impl Sec0Options {
+    /// Options with this policy. The audit directory is `.sec0` in the current directory, the key
+    /// the policy's `signing.key_ref`, else `keys/ed25519.key` in the audit directory.
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            signer: None,
+            audit_dir: PathBuf::from(".sec0"),
+            sink: None,
+            clock: System::shared(),
+            manner: Manner::default(),
+            queue: None,
+            admission_wait: Duration::from_secs(1),
+            max_arguments: HARD_MAX_ARGUMENTS,
+        }
+    }
+
+    /// Reads the policy, and opens the key that it names.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, is no policy (with file, line, column and the fix), or names a key
+    /// that cannot be used.
+    pub fn from_policy_file(path: impl AsRef<Path>) -> Result<Self, StartError> {
+        let policy = Policy::from_file(path.as_ref())?;
+        let mut options = Self::new(policy);
+        if let Some(key_ref) = options.policy.key_ref() {
+            options.signer = Some(Arc::new(LocalDevSigner::from_key_ref(key_ref)?));
+        }
+        Ok(options)
+    }
+
+    /// Where the records go. Made if missing, for the owner alone.
+    #[must_use]
+    pub fn audit_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.audit_dir = dir.into();
+        self
+    }
+
+    /// Where the records go instead of a directory.
+    #[must_use]
+    pub fn audit_sink(mut self, sink: impl AuditSink + 'static) -> Self {
+        self.sink = Some(Box::new(sink));
+        self
+    }
+
+    /// Who signs the records, instead of the key that the policy names.
+    #[must_use]
+    pub fn signer(mut self, signer: impl Signer + 'static) -> Self {
+        self.signer = Some(Arc::new(signer));
+        self
+    }
+
+    /// Where the time comes from.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The version of a tool whose definition has no `_meta["sec0/version"]`.
+    #[must_use]
+    pub fn tool_version(mut self, tool: impl Into<String>, version: &str) -> Self {
+        if let Some(version) = ToolVersion::new(version) {
+            self.manner.tool_versions.insert(tool.into(), version);
+        }
+        self
+    }
+
+    /// Puts refusals on the wire as JSON-RPC errors, code -31051, instead of tool results.
+    #[must_use]
+    pub fn denials_as_errors(mut self) -> Self {
+        self.manner.denials = Denials::AsError;
+        self
+    }
+
+    /// Leaves successful results without `_meta["sec0/trace"]`.
+    #[must_use]
+    pub fn without_trace_meta(mut self) -> Self {
+        self.manner.hide_trace = true;
+        self
+    }
+
+    /// How many calls may be under way or waiting for their line (4096). This bounds the memory of
+    /// the log, and what a crash can lose in audit mode `batch`.
+    #[must_use]
+    pub fn queue(mut self, calls: usize) -> Self {
+        self.queue = Some(calls);
+        self
+    }
+
+    /// How long a call waits for room in the log before it is refused (one second).
+    #[must_use]
+    pub fn admission_wait(mut self, wait: Duration) -> Self {
+        self.admission_wait = wait;
+        self
+    }
+
+    /// The bound on the arguments of a call that holds whatever the policy says (16 MiB of
+    /// canonical JSON).
+    #[must_use]
+    pub fn max_argument_bytes(mut self, bytes: usize) -> Self {
+        self.max_arguments = bytes;
+        self
+    }
+
+    pub(super) fn start(mut self) -> Result<Shared, StartError> {
+        let log = self.open_log()?;
+        Ok(self.share(Some(log)))
+    }
+
+    pub(super) fn start_or_refuse(mut self) -> Shared {
+        match self.open_log() {
+            Ok(log) => self.share(Some(log)),
+            Err(error) => {
+                tracing::error!(%error, "the security layer cannot record; it refuses every call");
+                self.share(None)
+            }
+        }
+    }
+
+    fn open_log(&mut self) -> Result<Log, StartError> {
+        let signer = match self.signer.take() {
+            Some(signer) => signer,
+            None => Arc::new(self.open_key()?),
+        };
+        let sink = match self.sink.take() {
+            Some(sink) => sink,
+            None => Box::new(FileSink::open(&self.audit_dir)?),
+        };
+        let site = Site::middleware(self.policy.tenant(), self.policy.retention().as_str());
+        let mut options = LogOptions::new(site, signer, sink).clock(Arc::clone(&self.clock));
+        if let Some(calls) = self.queue {
+            options = options.capacity(calls);
+        }
+        Ok(Log::open(options)?)
+    }
+
+    /// The key that the policy names, else the one in the audit directory. There it is made when
+    /// the directory has none and no log either: a log that exists must go on under its own key.
+    fn open_key(&self) -> Result<LocalDevSigner, StartError> {
+        if let Some(key_ref) = self.policy.key_ref() {
+            return Ok(LocalDevSigner::from_key_ref(key_ref)?);
+        }
+        let key = self.audit_dir.join("keys/ed25519.key");
+        if !key.exists() && !self.has_log() {
+            key_file::generate(&key)?;
+        }
+        Ok(LocalDevSigner::from_file(&key)?)
+    }
+
+    /// A directory of which it cannot be said counts as one with a log.
+    fn has_log(&self) -> bool {
+        match std::fs::read_dir(&self.audit_dir) {
+            Ok(mut entries) => entries.any(|entry| {
+                entry
+                    .map_or(true, |entry| entry.file_name().to_string_lossy().starts_with("audit-"))
+            }),
+            Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+        }
+    }
+
+    fn share(self, log: Option<Log>) -> Shared {
+        Shared {
+            policy: Arc::new(self.policy),
+            log,
+            clock: self.clock,
+            manner: self.manner,
+            admission_wait: self.admission_wait,
+            max_arguments: self.max_arguments,
+            principals: Principals::default(),
+            frozen: OnceLock::new(),
+            tampering_left: AtomicU32::new(Shared::MAX_TAMPERING),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+use crate::audit::{Health, Log};
+use crate::call::{Code, Reason, Refusal, Retry};
+use crate::clock::Clock;
+use crate::identity::{Origin, Principal};
+use crate::policy::Policy;
+use crate::registry::{Manner, Snapshot};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// What the steps of one layer, all its clones and all their sessions have in common.
+#[derive(Debug)]
+pub struct Shared {
+    /// The policy that judges the calls that enter now.
+    pub(super) policy: Arc<Policy>,
+    /// The audit log; `None` when it could not be opened, and then nothing runs.
+    pub(super) log: Option<Log>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) manner: Manner,
+    /// How long a call waits for room in the log.
+    pub(super) admission_wait: Duration,
+    /// The bound on the arguments that holds whatever the policy says, in bytes.
+    pub(super) max_arguments: usize,
+    pub(super) principals: Principals,
+    pub(super) frozen: OnceLock<Arc<Snapshot>>,
+    /// How many lines about a changed registry may still be written: whoever lists tools in a loop
+    /// must not fill the log.
+    pub(super) tampering_left: AtomicU32,
+}
+
+/// The principals of doors that verify nobody, made once.
+#[derive(Debug)]
+pub(super) struct Principals {
+    local: Principal,
+    http: Principal,
+}
+
+impl Default for Principals {
+    fn default() -> Self {
+        Self { local: Principal::local(), http: Principal::anonymous_http() }
+    }
+}
+
+impl Principals {
+    pub(super) fn of(&self, origin: Origin) -> &Principal {
+        match origin {
+            Origin::Http => &self.http,
+            Origin::Local => &self.local,
+        }
+    }
+}
+
+impl Shared {
+    /// The most lines about a changed registry that one layer writes.
+    pub(super) const MAX_TAMPERING: u32 = 100;
+
+    /// Takes leave to write one more line about a changed registry.
+    pub(super) fn has_tampering_left(&self) -> bool {
+        let take = |left: u32| left.checked_sub(1);
+        self.tampering_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    /// The log, when a call may rely on it now.
+    ///
+    /// # Errors
+    ///
+    /// The refusal for a log that cannot be written. It is not recorded, since it cannot be: the
+    /// log counts it, and says so in one line when it works again.
+    pub(super) fn working_log(&self) -> Result<&Log, Refusal> {
+        let Some(log) = &self.log else { return Err(unavailable(Code::AuditUnavailable)) };
+        match unhealthy(log) {
+            None => Ok(log),
+            Some(refusal) => {
+                log.refused();
+                Err(refusal)
+            }
+        }
+    }
+}
+
+/// The refusal that the log's state asks for; `None` while it works.
+pub(super) fn unhealthy(log: &Log) -> Option<Refusal> {
+    match log.health() {
+        Health::Working => None,
+        Health::SigningFailed => Some(unavailable(Code::SigningFailed)),
+        Health::Unavailable => Some(unavailable(Code::AuditUnavailable)),
+    }
+}
+
+/// The refusal of a call that cannot be recorded.
+pub(super) fn unavailable(code: Code) -> Refusal {
+    Refusal::new(Reason::MissingAuditSignature).with_code(code).with_retry(Retry::Soon)
+}
