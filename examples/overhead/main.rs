@@ -1,0 +1,34 @@
+//! What the layer costs, measured against the bare rmcp call and against the physical limit of a
+//! signed record in the same run.
+//!
+//! `cargo run --release --example overhead [-- ROW…]`
+//!
+//! One line a row: `p50_us` and `p99_us` of calls that arrive every 60 µs, `calls_per_s`, `cpu_us`
+//! and `vs_limit` of calls that follow each other. Figures of one run compare; figures of two
+//! machines, or of two moments of a shared one, do not.
+#![expect(clippy::print_stdout, reason = "the rows are the program's answer")]
+
+mod duplex;
+mod limit;
+mod machine;
+mod measure;
+mod rows;
+mod subject;
+
+use std::error::Error;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let limit = limit::per_record()?;
+    println!(
+        "row=limit calls_per_s={:.0} p50_us=- p99_us=- cpu_us={:.2} vs_bare=- vs_limit=1.00",
+        1e6 / limit,
+        limit
+    );
+    for (name, run) in rows::ROWS {
+        if wanted.is_empty() || wanted.iter().any(|row| row == name) {
+            println!("row={name} {}", run(limit)?);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! The rows.
+
+use crate::duplex;
+use crate::machine::{cpu, now, on_one_core, resident_kib};
+use crate::measure::{Load, Paced, Saturated, paced, saturated};
+use crate::subject::{Bare, Secured};
+use rmcp::ServerHandler;
+use sec0::mcp::detached_context;
+use std::error::Error;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+pub type Row = fn(f64) -> Result<String, Box<dyn Error>>;
+
+pub const ROWS: &[(&str, Row)] = &[
+    ("bare", |_| bare(Load { tools: 1, bytes: 64 })),
+    ("direct", |limit| direct(Load { tools: 1, bytes: 64 }, 1, limit)),
+    ("bare_4k", |_| bare(Load { tools: 1, bytes: 4096 })),
+    ("direct_4k", |limit| direct(Load { tools: 1, bytes: 4096 }, 1, limit)),
+    ("bare_tools_1", |_| bare(Load { tools: 1, bytes: 64 })),
+    ("tools_1", |limit| direct(Load { tools: 1, bytes: 64 }, 1, limit)),
+    ("bare_tools_100", |_| bare(Load { tools: 100, bytes: 64 })),
+    ("tools_100", |limit| direct(Load { tools: 100, bytes: 64 }, 100, limit)),
+    ("bare_tools_10000", |_| bare(Load { tools: 10_000, bytes: 64 })),
+    ("tools_10000", |limit| direct(Load { tools: 10_000, bytes: 64 }, 10_000, limit)),
+    ("same_of_10000", |limit| direct(Load { tools: 1, bytes: 64 }, 10_000, limit)),
+    ("callers_64", callers),
+    ("duplex", |_| duplex::row()),
+    ("rss", rss),
+];
+
+/// Calls of a saturated run.
+const CALLS: usize = 60_000;
+
+pub fn current_thread() -> Result<Runtime, Box<dyn Error>> {
+    Ok(Builder::new_current_thread().enable_all().build()?)
+}
+
+fn bare(load: Load) -> Result<String, Box<dyn Error>> {
+    let runtime = current_thread()?;
+    runtime.block_on(async {
+        let (server, context) = (Bare::with_tools(load.tools), detached_context());
+        saturated(&server, &context, load, 2_000, async || Ok(())).await?;
+        let paced = paced(&server, &context, load).await?;
+        let full = saturated(&server, &context, load, CALLS, async || Ok(())).await?;
+        Ok(full.figures(Some(&paced), None))
+    })
+}
+
+/// `registered` tools, of which `load.tools` are called in turn.
+fn direct(load: Load, registered: usize, limit: f64) -> Result<String, Box<dyn Error>> {
+    let paced = current_thread()?.block_on(paced_run(load, registered))?;
+    let full = on_one_core(|| current_thread()?.block_on(full_run(load, registered)))??;
+    Ok(full.figures(Some(&paced), Some(limit)))
+}
+
+async fn paced_run(load: Load, registered: usize) -> Result<Paced, Box<dyn Error>> {
+    let secured = Secured::new()?;
+    let (server, context) = (secured.server(registered), detached_context());
+    saturated(&server, &context, load, 2_000, async || Ok(())).await?;
+    let paced = paced(&server, &context, load).await?;
+    secured.layer.try_shutdown().await?;
+    Ok(paced)
+}
+
+/// Until the last record is written.
+async fn full_run(load: Load, registered: usize) -> Result<Saturated, Box<dyn Error>> {
+    let secured = Secured::new()?;
+    let (server, context) = (secured.server(registered), detached_context());
+    let finish = async || Ok(secured.layer.try_shutdown().await?);
+    saturated(&server, &context, load, CALLS, finish).await
+}
+
+/// 64 callers on two workers, against one signer.
+fn callers(limit: f64) -> Result<String, Box<dyn Error>> {
+    const EACH: usize = 2_000;
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let secured = Secured::new()?;
+    let server = secured.server(1);
+    let load = Load { tools: 1, bytes: 64 };
+    let (started, spent) = (now(), cpu());
+    runtime.block_on(async {
+        let context = detached_context();
+        let mut callers = tokio::task::JoinSet::new();
+        for _ in 0..64 {
+            let (server, context) = (server.clone(), context.clone());
+            callers.spawn(async move {
+                for call in 0..EACH {
+                    server.call_tool(load.params(call), context.clone()).await?;
+                }
+                Ok::<_, rmcp::ErrorData>(())
+            });
+        }
+        for done in callers.join_all().await {
+            done?;
+        }
+        Ok::<_, Box<dyn Error>>(secured.layer.try_shutdown().await?)
+    })?;
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / (64 * EACH) as f64;
+    let full = Saturated { wall: each(started.elapsed()), cpu: each(cpu() - spent) };
+    Ok(full.figures(None, Some(limit)))
+}
+
+/// A million calls; the memory that is there after the first fifty thousand is not growth.
+fn rss(limit: f64) -> Result<String, Box<dyn Error>> {
+    current_thread()?.block_on(async {
+        let secured = Secured::new()?;
+        let (server, context) = (secured.server(1), detached_context());
+        let load = Load { tools: 1, bytes: 64 };
+        saturated(&server, &context, load, 50_000, async || Ok(())).await?;
+        let before = resident_kib()?;
+        let full = saturated(&server, &context, load, 1_000_000, async || Ok(())).await?;
+        let grown = resident_kib()?.saturating_sub(before);
+        secured.layer.try_shutdown().await?;
+        Ok(format!("{} grown_kib={grown}", full.figures(None, Some(limit))))
+    })
+}

@@ -1,0 +1,102 @@
+//! What is measured: one server, bare and behind the layer.
+
+use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
+use rmcp::handler::server::tool::ToolCallContext;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
+    MetaObject, ServerCapabilities, ServerConfig, Tool, ToolAnnotations, object,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use sec0::sign::LocalDevSigner;
+use sec0::{Policy, Sec0Options, Sec0SecurityLayer, ToolRouterExt};
+use serde_json::json;
+use std::error::Error;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// A server that holds its router: the cheapest way to run a tool that rmcp has.
+#[derive(Clone)]
+pub struct Bare(Arc<ToolRouter<Bare>>);
+
+impl ServerHandler for Bare {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(Implementation::new("bench", "1.0.0"))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        self.0.call(ToolCallContext::new(self, request, context)).await
+    }
+}
+
+impl Bare {
+    pub fn with_tools(count: usize) -> Self {
+        Self(Arc::new(router(count)))
+    }
+}
+
+pub fn name(tool: usize) -> String {
+    format!("echo_{tool}")
+}
+
+fn router(count: usize) -> ToolRouter<Bare> {
+    (0..count).fold(ToolRouter::new(), |mut router, tool| {
+        router.add_route(route(name(tool)));
+        router
+    })
+}
+
+fn route(name: String) -> ToolRoute<Bare> {
+    let schema = object(json!({
+        "type": "object",
+        "properties": { "text": { "type": "string" } },
+        "required": ["text"],
+    }));
+    let tool = Tool::new(name, "Gives the text back", schema)
+        .with_annotations(ToolAnnotations::new().read_only(true))
+        .with_meta(MetaObject(object(json!({ "sec0/version": "1.0" }))));
+    ToolRoute::new_dyn(tool, |mut context: ToolCallContext<'_, Bare>| {
+        Box::pin(async move {
+            let arguments = context.arguments.take().unwrap_or_default();
+            let text = arguments.get("text").and_then(|text| text.as_str()).unwrap_or("");
+            let content = vec![ContentBlock::text(text.get(..16).unwrap_or(text).to_owned())];
+            Ok(CallToolResult::success(content).into())
+        })
+    })
+}
+
+/// Arguments of about `bytes` bytes.
+pub fn arguments(bytes: usize) -> serde_json::Map<String, serde_json::Value> {
+    object(json!({ "text": "x".repeat(bytes.saturating_sub(11)) }))
+}
+
+/// The layer as an author would build it, with a log in a directory of its own.
+pub struct Secured {
+    pub layer: Sec0SecurityLayer,
+    pub dir: TempDir,
+}
+
+impl Secured {
+    pub fn new() -> Result<Self, Box<dyn Error>> {
+        let policy = Policy::from_yaml(
+            "tenant: bench\ndefault_retention: 30d\nsigning: {enabled: true}\n\
+             tools: {allowlist: ['mcp://bench/*']}\n\
+             enforcement: {deny_on: [tool_not_in_allowlist, version_unpinned, payload_too_large]}\n\
+             security: {limits: {max_payload_kb: 1024}}\n",
+        )?;
+        let dir = tempfile::tempdir()?;
+        let options = Sec0Options::new(policy)
+            .audit_dir(dir.path().join("audit"))
+            .signer(LocalDevSigner::from_seed([7; 32]));
+        Ok(Self { layer: Sec0SecurityLayer::try_new(options)?, dir })
+    }
+
+    pub fn server(&self, tools: usize) -> impl ServerHandler + Clone {
+        router(tools).serving(Bare::with_tools(0)).layer(self.layer.clone())
+    }
+}

@@ -1,0 +1,28 @@
+//! A real MCP server on stdio, behind the layer.
+//!
+//! `cargo run --example server_stdio -- --policy policy.yaml --dir .sec0`
+
+#[path = "demo/mod.rs"]
+mod demo;
+#[path = "demo/options.rs"]
+mod options;
+
+use demo::Demo;
+use options::Options;
+use rmcp::ServiceExt;
+use rmcp::transport::stdio;
+use sec0::ToolRouterExt;
+use std::error::Error;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse()?;
+    if options.bare {
+        Demo.serve(stdio()).await?.waiting().await?;
+        return Ok(());
+    }
+    let sec0 = options.layer()?;
+    Demo::tool_router().serving(Demo).layer(sec0.clone()).serve(stdio()).await?.waiting().await?;
+    sec0.try_shutdown().await?;
+    Ok(())
+}

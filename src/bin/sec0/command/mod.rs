@@ -1,0 +1,38 @@
+//! The verbs, one file each.
+
+mod audit;
+mod keygen;
+mod policy;
+
+use crate::failure::Failure;
+use clap::Subcommand;
+use serde::Serialize;
+use std::io::Write;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check audit logs.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    Keygen(keygen::Keygen),
+    /// Check policies.
+    #[command(subcommand)]
+    Policy(policy::Policy),
+}
+
+impl Command {
+    /// Runs the verb; what it has to say goes to `out`.
+    pub(crate) fn run(self, out: &mut Vec<u8>) -> Result<(), Failure> {
+        match self {
+            Self::Audit(audit) => audit.run(out),
+            Self::Keygen(keygen) => keygen.run(out),
+            Self::Policy(policy) => policy.run(out),
+        }
+    }
+}
+
+/// One JSON value on a line of its own.
+fn json(out: &mut Vec<u8>, value: &impl Serialize) -> Result<(), Failure> {
+    serde_json::to_writer(&mut *out, value)?;
+    Ok(writeln!(out)?)
+}
