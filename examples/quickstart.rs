@@ -2,6 +2,7 @@
 //! client, an allowed call, a denied one, two attacks on the registry, and the log verified.
 //!
 //! `cargo run --example quickstart [-- --dir DIR]`
+#![expect(clippy::unused_self, reason = "rmcp's macro wants methods")]
 #![expect(clippy::print_stdout, reason = "the table is the program's answer")]
 
 use parking_lot::RwLock;
@@ -15,7 +16,7 @@ use rmcp::service::{RoleClient, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use rmcp::{ServerHandler, ServiceExt, schemars, tool, tool_handler, tool_router};
+use rmcp::{ServerHandler, ServiceExt, tool, tool_handler, tool_router};
 use sec0::{Sec0Options, Sec0SecurityLayer, ToolRouterExt};
 use serde_json::{Value, json};
 use std::error::Error;

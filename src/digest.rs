@@ -1,5 +1,6 @@
 //! SHA-256 of exact bytes.
 
+use crate::call::Hex;
 use sha2::Digest as _;
 use std::fmt;
 
@@ -26,7 +27,7 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        fmt::Display::fmt(&Hex(&self.0), f)
     }
 }
 

@@ -47,7 +47,9 @@ impl<'ast> Visit<'ast> for Paths {
         let text = item.tokens.to_string().replace(' ', "");
         for start in ["crate::", "super::"] {
             for (at, _) in text.match_indices(start) {
-                let path: String = text[at..]
+                let path: String = text
+                    .split_at(at)
+                    .1
                     .chars()
                     .take_while(|c| c.is_alphanumeric() || *c == '_' || *c == ':')
                     .collect();
@@ -171,9 +173,9 @@ fn within_the_stack_a_file_imports_only_from_earlier_ones() {
     let order: BTreeMap<String, usize> = parsed
         .items
         .iter()
-        .filter_map(|item| match item {
-            syn::Item::Mod(module) => Some(module.ident.to_string()),
-            _ => None,
+        .filter_map(|item| {
+            let syn::Item::Mod(module) = item else { return None };
+            Some(module.ident.to_string())
         })
         .enumerate()
         .map(|(at, name)| (name, at))

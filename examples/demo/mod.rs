@@ -1,9 +1,10 @@
 //! The server that `server_stdio` and `server_http` serve: one tool of each kind.
+#![expect(clippy::unused_self, reason = "rmcp's macro wants methods")]
 
 use rmcp::handler::server::wrapper::{Json, Parameters};
 use rmcp::model::{CallToolResult, ContentBlock, MetaObject, ServerCapabilities, ServerConfig};
 use rmcp::model::{Implementation, object};
-use rmcp::{ServerHandler, schemars, tool, tool_handler, tool_router};
+use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::PathBuf;
@@ -11,50 +12,50 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Clone, Default)]
-pub struct Demo;
+pub(crate) struct Demo;
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
-pub struct Add {
+pub(crate) struct Add {
     a: f64,
     b: f64,
 }
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-pub struct Sum {
+pub(crate) struct Sum {
     sum: f64,
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
-pub struct Echo {
+pub(crate) struct Echo {
     text: String,
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
-pub struct WriteFile {
+pub(crate) struct WriteFile {
     path: PathBuf,
     text: String,
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
-pub struct Fetch {
+pub(crate) struct Fetch {
     url: String,
     #[serde(default)]
     method: Option<String>,
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
-pub struct Slow {
+pub(crate) struct Slow {
     ms: u64,
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
-pub struct Fail {
+pub(crate) struct Fail {
     kind: FailKind,
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum FailKind {
+pub(crate) enum FailKind {
     Error,
     Panic,
 }
@@ -99,7 +100,8 @@ impl Demo {
         &self,
         Parameters(Fetch { url, method }): Parameters<Fetch>,
     ) -> Result<String, String> {
-        let target: http::Uri = url.parse().map_err(|_| "the url is not one".to_owned())?;
+        let target: http::Uri =
+            url.parse().map_err(|error| format!("the url is not one: {error}"))?;
         let host = target.host().ok_or("the url has no host")?;
         Ok(format!("{} {host}", method.as_deref().unwrap_or("GET")))
     }
@@ -116,6 +118,7 @@ impl Demo {
         }
     }
 
+    #[expect(clippy::panic, reason = "it is asked to")]
     #[tool(description = "Fails", annotations(read_only_hint = true), meta = v1())]
     fn fail(&self, Parameters(Fail { kind }): Parameters<Fail>) -> CallToolResult {
         match kind {

@@ -7,15 +7,15 @@ use std::path::PathBuf;
 const USAGE: &str = "usage: --policy FILE --dir DIR [--mode batch] [--addr HOST:PORT] [--bare]";
 
 #[derive(Debug, Default)]
-pub struct Options {
-    pub addr: Option<String>,
-    pub bare: bool,
+pub(crate) struct Options {
+    pub(crate) addr: Option<String>,
+    pub(crate) bare: bool,
     policy: Option<PathBuf>,
     dir: Option<PathBuf>,
 }
 
 impl Options {
-    pub fn parse() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn parse() -> Result<Self, Box<dyn Error>> {
         let mut options = Self::default();
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
@@ -36,7 +36,7 @@ impl Options {
     }
 
     /// The layer that the options ask for.
-    pub fn layer(&self) -> Result<Sec0SecurityLayer, Box<dyn Error>> {
+    pub(crate) fn layer(&self) -> Result<Sec0SecurityLayer, Box<dyn Error>> {
         let (Some(policy), Some(dir)) = (&self.policy, &self.dir) else {
             return Err(format!("`--policy` and `--dir` are needed; {USAGE}").into());
         };

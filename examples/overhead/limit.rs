@@ -58,7 +58,7 @@ struct Decided {
 }
 
 /// Microseconds for one record on one core: the median of five rounds.
-pub fn per_record() -> Result<f64, Box<dyn Error>> {
+pub(crate) fn per_record() -> Result<f64, Box<dyn Error>> {
     let mut line = one_real_line()?;
     let mut rounds = Vec::new();
     for _ in 0..5 {

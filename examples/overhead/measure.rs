@@ -14,26 +14,26 @@ const PACED_CALLS: usize = 20_000;
 
 /// What is asked: each of `tools` tools in turn, with arguments of `bytes` bytes.
 #[derive(Clone, Copy)]
-pub struct Load {
-    pub tools: usize,
-    pub bytes: usize,
+pub(crate) struct Load {
+    pub(crate) tools: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Load {
-    pub fn params(self, at: usize) -> CallToolRequestParams {
+    pub(crate) fn params(self, at: usize) -> CallToolRequestParams {
         let tool = if self.tools > 1 { at % self.tools } else { 0 };
         CallToolRequestParams::new(name(tool)).with_arguments(arguments(self.bytes))
     }
 }
 
 /// Latencies in microseconds.
-pub struct Paced {
+pub(crate) struct Paced {
     pub p50: f64,
     pub p99: f64,
 }
 
 impl Paced {
-    pub fn of(mut latencies: Vec<f64>) -> Self {
+    pub(crate) fn of(mut latencies: Vec<f64>) -> Self {
         latencies.sort_by(f64::total_cmp);
         let at = |hundredth: usize| {
             latencies.get(latencies.len() * hundredth / 100).copied().unwrap_or(f64::NAN)
@@ -43,13 +43,19 @@ impl Paced {
 }
 
 /// Microseconds of wall and of processor time for one call.
-pub struct Saturated {
-    pub wall: f64,
-    pub cpu: f64,
+pub(crate) struct Saturated {
+    pub(crate) wall: f64,
+    pub(crate) cpu: f64,
 }
 
 impl Saturated {
-    pub fn figures(&self, paced: Option<&Paced>, limit: Option<f64>) -> String {
+    pub(crate) fn of(calls: usize, wall: Duration, cpu: Duration) -> Self {
+        let calls = u32::try_from(calls).map_or(f64::INFINITY, f64::from);
+        let each = |time: Duration| time.as_secs_f64() * 1e6 / calls;
+        Self { wall: each(wall), cpu: each(cpu) }
+    }
+
+    pub(crate) fn figures(&self, paced: Option<&Paced>, limit: Option<f64>) -> String {
         let (p50, p99) = paced.map_or(("-".into(), "-".into()), |paced| {
             (format!("{:.2}", paced.p50), format!("{:.2}", paced.p99))
         });
@@ -63,7 +69,7 @@ impl Saturated {
 }
 
 /// Calls that arrive every 60 µs, as a busy server sees them.
-pub async fn paced<H: ServerHandler>(
+pub(crate) async fn paced<H: ServerHandler>(
     server: &H,
     context: &RequestContext<RoleServer>,
     load: Load,
@@ -84,7 +90,7 @@ pub async fn paced<H: ServerHandler>(
 }
 
 /// Calls that follow each other; `finish` belongs to the time.
-pub async fn saturated<H, F>(
+pub(crate) async fn saturated<H, F>(
     server: &H,
     context: &RequestContext<RoleServer>,
     load: Load,
@@ -100,6 +106,5 @@ where
         server.call_tool(load.params(call), context.clone()).await?;
     }
     finish().await?;
-    let each = |time: Duration| time.as_secs_f64() * 1e6 / calls as f64;
-    Ok(Saturated { wall: each(started.elapsed()), cpu: each(cpu() - spent) })
+    Ok(Saturated::of(calls, started.elapsed(), cpu().saturating_sub(spent)))
 }

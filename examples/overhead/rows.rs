@@ -7,12 +7,11 @@ use crate::subject::{Bare, Secured};
 use rmcp::ServerHandler;
 use sec0::mcp::detached_context;
 use std::error::Error;
-use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
-pub type Row = fn(f64) -> Result<String, Box<dyn Error>>;
+pub(crate) type Row = fn(f64) -> Result<String, Box<dyn Error>>;
 
-pub const ROWS: &[(&str, Row)] = &[
+pub(crate) const ROWS: &[(&str, Row)] = &[
     ("bare", |_| bare(Load { tools: 1, bytes: 64 })),
     ("direct", |limit| direct(Load { tools: 1, bytes: 64 }, 1, limit)),
     ("bare_4k", |_| bare(Load { tools: 1, bytes: 4096 })),
@@ -26,13 +25,14 @@ pub const ROWS: &[(&str, Row)] = &[
     ("same_of_10000", |limit| direct(Load { tools: 1, bytes: 64 }, 10_000, limit)),
     ("callers_64", callers),
     ("duplex", |_| duplex::row()),
+    ("duplex_plain", |_| duplex::plain()),
     ("rss", rss),
 ];
 
 /// Calls of a saturated run.
 const CALLS: usize = 60_000;
 
-pub fn current_thread() -> Result<Runtime, Box<dyn Error>> {
+pub(crate) fn current_thread() -> Result<Runtime, Box<dyn Error>> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
@@ -96,8 +96,7 @@ fn callers(limit: f64) -> Result<String, Box<dyn Error>> {
         }
         Ok::<_, Box<dyn Error>>(secured.layer.try_shutdown().await?)
     })?;
-    let each = |time: Duration| time.as_secs_f64() * 1e6 / (64 * EACH) as f64;
-    let full = Saturated { wall: each(started.elapsed()), cpu: each(cpu() - spent) };
+    let full = Saturated::of(64 * EACH, started.elapsed(), cpu().saturating_sub(spent));
     Ok(full.figures(None, Some(limit)))
 }
 

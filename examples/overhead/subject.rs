@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 /// A server that holds its router: the cheapest way to run a tool that rmcp has.
 #[derive(Clone)]
-pub struct Bare(Arc<ToolRouter<Bare>>);
+pub(crate) struct Bare(Arc<ToolRouter<Bare>>);
 
 impl ServerHandler for Bare {
     fn get_info(&self) -> ServerConfig {
@@ -35,12 +35,12 @@ impl ServerHandler for Bare {
 }
 
 impl Bare {
-    pub fn with_tools(count: usize) -> Self {
+    pub(crate) fn with_tools(count: usize) -> Self {
         Self(Arc::new(router(count)))
     }
 }
 
-pub fn name(tool: usize) -> String {
+pub(crate) fn name(tool: usize) -> String {
     format!("echo_{tool}")
 }
 
@@ -71,18 +71,24 @@ fn route(name: String) -> ToolRoute<Bare> {
 }
 
 /// Arguments of about `bytes` bytes.
-pub fn arguments(bytes: usize) -> serde_json::Map<String, serde_json::Value> {
+pub(crate) fn arguments(bytes: usize) -> serde_json::Map<String, serde_json::Value> {
     object(json!({ "text": "x".repeat(bytes.saturating_sub(11)) }))
 }
 
 /// The layer as an author would build it, with a log in a directory of its own.
-pub struct Secured {
-    pub layer: Sec0SecurityLayer,
-    pub dir: TempDir,
+pub(crate) struct Secured {
+    pub(crate) layer: Sec0SecurityLayer,
+    pub(crate) dir: TempDir,
 }
 
 impl Secured {
-    pub fn new() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
+        Self::with(|options| options)
+    }
+
+    pub(crate) fn with(
+        more: impl FnOnce(Sec0Options) -> Sec0Options,
+    ) -> Result<Self, Box<dyn Error>> {
         let policy = Policy::from_yaml(
             "tenant: bench\ndefault_retention: 30d\nsigning: {enabled: true}\n\
              tools: {allowlist: ['mcp://bench/*']}\n\
@@ -93,10 +99,10 @@ impl Secured {
         let options = Sec0Options::new(policy)
             .audit_dir(dir.path().join("audit"))
             .signer(LocalDevSigner::from_seed([7; 32]));
-        Ok(Self { layer: Sec0SecurityLayer::try_new(options)?, dir })
+        Ok(Self { layer: Sec0SecurityLayer::try_new(more(options))?, dir })
     }
 
-    pub fn server(&self, tools: usize) -> impl ServerHandler + Clone {
+    pub(crate) fn server(&self, tools: usize) -> impl ServerHandler + Clone {
         router(tools).serving(Bare::with_tools(0)).layer(self.layer.clone())
     }
 }

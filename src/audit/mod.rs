@@ -4,31 +4,35 @@
 //! a thread of its own serialises, chains, signs and writes. [`verify_dir`] is the way back.
 //! `docs/audit.md` has the line field by field, and what to do when something fails.
 
+// A line.
 mod day;
 mod json;
+mod sink;
 
 mod chain;
 mod envelope;
 mod event;
 
+// Reading it back.
 mod fault;
-mod read;
 mod recipe;
+
+mod read;
 mod verify;
 
-mod sink;
-
+// Where lines go.
 mod error;
-
-mod dir;
 mod tape;
 
+mod dir;
 mod file;
 mod memory;
 
+// The way there.
 mod options;
 mod queue;
 mod signing;
+
 mod writer;
 
 mod log;

@@ -170,11 +170,14 @@ impl Shared {
         self.wake(state, |rest| rest != Rest::None);
     }
 
-    /// Blocks until everything pushed is written and synced, or the writer has ended; after
-    /// `within` it has the writer give up. True when all was written.
+    /// Blocks until the writer has ended; while calls are under way, until everything pushed is
+    /// written and synced. After `within` it has the writer give up, and returns false.
     pub(super) fn settle_or_give_up(&self, within: Duration) -> bool {
         let mut state = self.state.lock();
-        let waits = |state: &mut State| !state.is_settled && self.ended.borrow().is_none();
+        let waits = |state: &mut State| {
+            let has_stragglers = self.taken() > state.calls;
+            !(state.is_settled && has_stragglers) && self.ended.borrow().is_none()
+        };
         if !self.settled.wait_while_for(&mut state, waits, within).timed_out() {
             return true;
         }

@@ -85,18 +85,15 @@ impl Writer {
                 self.queue_missed(age);
             }
             if self.pending.is_empty() && self.batch.is_empty() {
-                if pulse.phase != Phase::Open {
-                    self.settle();
-                    if pulse.is_done {
-                        return self
-                            .not_synced
-                            .take()
-                            .map_or(Ok(()), |why| Err(ShutdownError::NotSynced(why)));
-                    }
-                    self.shared.rest(Rest::Straggling, Some(STRAGGLE));
-                } else {
+                if pulse.phase == Phase::Open {
                     self.idle(&mut idle);
+                    continue;
                 }
+                self.settle();
+                if pulse.is_done {
+                    return self.not_synced.take().map_or(Ok(()), not_synced);
+                }
+                self.shared.rest(Rest::Straggling, Some(STRAGGLE));
                 continue;
             }
             idle = 0;
@@ -224,6 +221,10 @@ impl Entry {
             Self::Event(event) => Day::of(event.at),
         }
     }
+}
+
+fn not_synced(why: String) -> Ended {
+    Err(ShutdownError::NotSynced(why))
 }
 
 fn without_panic(act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {

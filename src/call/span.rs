@@ -32,12 +32,35 @@ impl SpanIds {
     }
 }
 
-/// Bytes that print as lower-case hex.
+/// At most 32 bytes that print as lower-case hex.
 #[derive(Debug, Clone, Copy)]
 pub struct Hex<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'?');
+        // One write for all digits: this is done for every reply.
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            if let [high, low] = pair {
+                (*high, *low) = (digit(byte >> 4), digit(byte & 15));
+            }
+        }
+        let digits = text.split(|byte| *byte == 0).next().unwrap_or_default();
+        f.write_str(str::from_utf8(digits).map_err(|_never| fmt::Error)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_print_as_lower_case_hex_of_their_length() {
+        let ids = SpanIds::new([0xab; 16], [0, 1, 2, 3, 0xfc, 0xfd, 0xfe, 0xff]);
+        assert_eq!(ids.trace_hex().to_string(), "ab".repeat(16));
+        assert_eq!(ids.span_hex().to_string(), "00010203fcfdfeff");
+        assert_eq!(Hex(&[9; 32]).to_string(), "09".repeat(32));
     }
 }

@@ -57,13 +57,12 @@ const MAX_CLAIM: usize = 1024;
 /// idempotency key is kept as it is when it is printable and at most 256 bytes long.
 pub fn claims(claimant: &impl Claimant) -> Claimed {
     let read = |name| claimant.claim(name).filter(|text| text.len() <= MAX_CLAIM);
-    let mut claimed = Claimed::default();
-    claimed.node_id = read(ClaimName::NodeId).and_then(|text| node_id(&text));
-    claimed.agent_ref = read(ClaimName::AgentRef).and_then(|text| run_id(&text));
-    claimed.idempotency_key =
-        read(ClaimName::IdempotencyKey).and_then(|text| idempotency_key(&text));
-    claimed.cause = read(ClaimName::Traceparent).and_then(|text| parse_traceparent(&text));
-    claimed
+    Claimed {
+        node_id: read(ClaimName::NodeId).and_then(|text| node_id(&text)),
+        agent_ref: read(ClaimName::AgentRef).and_then(|text| run_id(&text)),
+        idempotency_key: read(ClaimName::IdempotencyKey).and_then(|text| idempotency_key(&text)),
+        cause: read(ClaimName::Traceparent).and_then(|text| parse_traceparent(&text)),
+    }
 }
 
 /// Lower case, runs of anything but `a-z0-9-` as one `-`, none at the ends, at most 80 bytes.

@@ -72,8 +72,8 @@ where
         self.routes.get(name).cloned()
     }
 
-    /// The inner server's list, if every tool in it is as it was frozen. A server that lists none
-    /// of its routes is answered for.
+    /// The inner server's list, if every tool in it is as it was frozen. Where the server lists
+    /// nothing, as one does that leaves the listing to its router, the frozen tools are listed.
     pub(super) async fn list(
         &self,
         request: Option<PaginatedRequestParams>,
@@ -82,10 +82,11 @@ where
         if let Some(drift) = &self.drift {
             return Err(list_refused(Some(drift)));
         }
-        let listed = match self.server.list_tools(request, context).await {
-            Ok(listed) if !listed.tools.is_empty() => listed,
-            Ok(_) | Err(_) => ListToolsResult::with_all_items(self.live_tools()),
-        };
+        let is_first_page = request.as_ref().is_none_or(|request| request.cursor.is_none());
+        let mut listed = self.server.list_tools(request, context).await?;
+        if is_first_page && listed.tools.is_empty() && listed.next_cursor.is_none() {
+            listed.tools = self.live_tools();
+        }
         match self.routes.drift(&listed.tools) {
             None => Ok(listed),
             Some(drift) => {

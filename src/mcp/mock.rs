@@ -5,10 +5,14 @@ use super::request::ToolRequest;
 use super::service::{ToolRouterExt, ToolService};
 use crate::call::{Arguments, Call, Outcome};
 use crate::registry::Freeze;
+use rmcp::ErrorData;
 use rmcp::handler::server::ServerHandler;
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::handler::server::tool::{IntoCallToolResult, ToolCallContext};
-use rmcp::model::{CallToolRequestParams, Implementation, ServerCapabilities, ServerConfig, Tool};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, ServerCapabilities,
+    ServerConfig, Tool,
+};
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -131,14 +135,14 @@ where
         &self,
         tool: &str,
         arguments: serde_json::Value,
-    ) -> Result<rmcp::model::CallToolResult, rmcp::ErrorData> {
+    ) -> Result<CallToolResult, ErrorData> {
         let mut params = CallToolRequestParams::new(tool.to_owned());
         if let serde_json::Value::Object(arguments) = arguments {
             params.arguments = Some(arguments);
         }
-        match self.run(params, detached_context()).await? {
-            rmcp::model::CallToolResponse::Complete(result) => Ok(result),
-            _ => Err(rmcp::ErrorData::internal_error("the reply is no complete result", None)),
-        }
+        let CallToolResponse::Complete(result) = self.run(params, detached_context()).await? else {
+            return Err(ErrorData::internal_error("the reply is no complete result", None));
+        };
+        Ok(result)
     }
 }

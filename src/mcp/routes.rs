@@ -32,9 +32,9 @@ impl<H: Send + Sync + 'static> Routes<H> {
 
     /// Copies the routes of a router that its server holds on.
     pub(super) fn held(router: Box<dyn HeldRouter<H>>) -> Self {
-        let mut routes = Vec::new();
-        router.look(&mut |router| routes = router.clone().into_iter().collect());
-        Self::new(routes.into_iter(), Some(router))
+        let mut seen = Vec::new();
+        router.look(&mut |router| seen = router.clone().into_iter().collect());
+        Self::new(seen.into_iter(), Some(router))
     }
 
     fn new(

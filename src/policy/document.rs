@@ -121,8 +121,8 @@ impl Limits {
     /// allows nothing more.
     pub(super) fn payload_bytes(&self) -> Option<u64> {
         let kilobytes = self.max_payload_kb.filter(|limit| *limit > 0.0)?;
-        // Through seconds, because this conversion neither wraps nor panics.
-        let whole = Duration::try_from_secs_f64(kilobytes.floor()).unwrap_or(Duration::MAX);
+        // Through seconds: whole ones come out, and the conversion neither wraps nor panics.
+        let whole = Duration::try_from_secs_f64(kilobytes).unwrap_or(Duration::MAX);
         Some(whole.as_secs().saturating_mul(1024))
     }
 

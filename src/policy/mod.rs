@@ -1,8 +1,8 @@
 //! The policy: a YAML file, read into closed types, checked to the last key, compiled once.
 //!
 //! A key is enforced or it is refused by name; nothing is accepted and then forgotten. A file
-//! goes through [`yaml`] (bounds, grammar), [`check`] (the table of [`schema`], every problem
-//! with its place), [`document`] (the types) and [`compiled`] (what calls are judged by).
+//! goes through `yaml` (bounds, grammar), `check` (the table of `schema`, every problem
+//! with its place), `document` (the types) and `compiled` (what calls are judged by).
 
 mod allowlist;
 mod check;

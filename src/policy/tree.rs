@@ -1,4 +1,5 @@
 use super::error::Place;
+use crate::canonical::{self, CanonicalError};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use serde_saphyr::{Location, Spanned};
@@ -55,8 +56,8 @@ impl Node {
     /// The bytes that the policy's digest is taken of: compact JSON with sorted keys.
     ///
     /// Two files that say the same in another layout, order or quoting have the same bytes.
-    pub(super) fn canonical(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(self)
+    pub(super) fn canonical(&self) -> Result<Vec<u8>, CanonicalError> {
+        canonical::to_vec(self)
     }
 }
 

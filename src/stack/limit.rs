@@ -53,7 +53,7 @@ fn size<X>(identified: &Identified<X>, hard_max: usize) -> Result<(), Refusal> {
     let Some(arguments) = &entered.call().arguments else { return Ok(()) };
     let limits = Limits { max_len: hard_max, ..Limits::default() };
     let Measured { len, digest } =
-        canonical::measure(arguments, limits).map_err(|error| Refusal::new(malformed(&error)))?;
+        canonical::measure(arguments, limits).map_err(|error| Refusal::new(malformed(error)))?;
     entered.trail().with(|facts| facts.input_sha256 = Some(*digest.as_bytes()));
     let policy = entered.policy();
     let too_large =
@@ -71,7 +71,7 @@ fn size<X>(identified: &Identified<X>, hard_max: usize) -> Result<(), Refusal> {
 }
 
 /// Arguments that cannot be measured are refused whatever the policy says.
-fn malformed(error: &CanonicalError) -> Reason {
+fn malformed(error: CanonicalError) -> Reason {
     if matches!(error, CanonicalError::TooLong) {
         Reason::PayloadTooLarge
     } else {

@@ -170,13 +170,14 @@ impl Sec0Options {
     }
 
     fn open_log(&mut self) -> Result<Log, StartError> {
+        // The sink first: it checks the directory in which a key may be made.
+        let (sink, dir): (Box<dyn AuditSink>, _) = match self.sink.take() {
+            Some(sink) => (sink, None),
+            None => (Box::new(FileSink::open(&self.audit_dir)?), Some(self.audit_dir.as_path())),
+        };
         let signer = match self.signer.take() {
             Some(signer) => signer,
-            None => Arc::new(self.open_key()?),
-        };
-        let sink = match self.sink.take() {
-            Some(sink) => sink,
-            None => Box::new(FileSink::open(&self.audit_dir)?),
+            None => Arc::new(open_key(self.policy.key_ref(), dir)?),
         };
         let site = Site::middleware(self.policy.tenant(), self.policy.retention().as_str());
         let mut options = LogOptions::new(site, signer, sink).clock(Arc::clone(&self.clock));
@@ -184,30 +185,6 @@ impl Sec0Options {
             options = options.capacity(calls);
         }
         Ok(Log::open(options)?)
-    }
-
-    /// The key that the policy names, else the one in the audit directory. There it is made when
-    /// the directory has none and no log either: a log that exists must go on under its own key.
-    fn open_key(&self) -> Result<LocalDevSigner, StartError> {
-        if let Some(key_ref) = self.policy.key_ref() {
-            return Ok(LocalDevSigner::from_key_ref(key_ref)?);
-        }
-        let key = self.audit_dir.join("keys/ed25519.key");
-        if !key.exists() && !self.has_log() {
-            key_file::generate(&key)?;
-        }
-        Ok(LocalDevSigner::from_file(&key)?)
-    }
-
-    /// A directory of which it cannot be said counts as one with a log.
-    fn has_log(&self) -> bool {
-        match std::fs::read_dir(&self.audit_dir) {
-            Ok(mut entries) => entries.any(|entry| {
-                entry
-                    .map_or(true, |entry| entry.file_name().to_string_lossy().starts_with("audit-"))
-            }),
-            Err(error) => error.kind() != std::io::ErrorKind::NotFound,
-        }
     }
 
     fn share(self, log: Option<Log>) -> Shared {
@@ -223,4 +200,27 @@ impl Sec0Options {
             tampering_left: AtomicU32::new(Shared::MAX_TAMPERING),
         }
     }
+}
+
+/// The key that the policy names, else the one in the audit directory. There it is made when the
+/// directory has none and no log either: a log that exists must go on under its own key.
+fn open_key(key_ref: Option<&str>, audit_dir: Option<&Path>) -> Result<LocalDevSigner, KeyError> {
+    let dir = match (key_ref, audit_dir) {
+        (None, Some(dir)) => dir,
+        // Without either this is the error that says so.
+        (key_ref, _) => return LocalDevSigner::from_key_ref(key_ref.unwrap_or_default()),
+    };
+    let key = dir.join("keys/ed25519.key");
+    if !key.exists() && !may_have_log(dir) {
+        key_file::generate(&key)?;
+    }
+    LocalDevSigner::from_file(&key)
+}
+
+/// A directory of which it cannot be said counts as one with a log.
+fn may_have_log(dir: &Path) -> bool {
+    let is_day =
+        |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with("audit-");
+    std::fs::read_dir(dir)
+        .map_or(true, |mut entries| entries.any(|entry| entry.map_or(true, is_day)))
 }

@@ -41,7 +41,7 @@ pub struct Entered<X> {
     call: Box<Call<X>>,
     trail: Trail,
     policy: Arc<Policy>,
-    entered: Instant,
+    at: Instant,
 }
 
 impl<X> Entered<X> {
@@ -62,7 +62,7 @@ impl<X> Entered<X> {
 
     /// When it came in, on the monotonic clock.
     pub fn entered(&self) -> Instant {
-        self.entered
+        self.at
     }
 
     pub(super) fn into_parts(self) -> (Call<X>, Trail) {
@@ -113,9 +113,9 @@ impl<S> Record<S> {
             *shared.policy.digest().as_bytes(),
         ));
         let guard = Guard::new(shared, keeper, call.cancel.clone());
-        let entered = guard.entered();
+        let at = guard.entered();
         let policy = Arc::clone(&shared.policy);
-        (Entered { call: Box::new(call), trail, policy, entered }, guard)
+        (Entered { call: Box::new(call), trail, policy, at }, guard)
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// What the steps of one layer, all its clones and all their sessions have in common.
 #[derive(Debug)]
-pub struct Shared {
+pub(super) struct Shared {
     /// The policy that judges the calls that enter now.
     pub(super) policy: Arc<Policy>,
     /// The audit log; `None` when it could not be opened, and then nothing runs.

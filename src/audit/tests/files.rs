@@ -143,7 +143,7 @@ fn a_file_without_line_ends_is_no_log() {
     fs::write(dir.join(TODAY), vec![b'x'; 3 * MAX_LINE]).unwrap();
     let error = FileSink::open(&dir).unwrap().tail().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-    assert_eq!(fs::metadata(dir.join(TODAY)).unwrap().len(), 3 * MAX_LINE as u64);
+    assert_eq!(fs::read(dir.join(TODAY)).unwrap().len(), 3 * MAX_LINE);
     let error = verify(&dir).unwrap_err().to_string();
     assert!(error.contains("more than 1048576 bytes"), "{error}");
 }
@@ -196,4 +196,13 @@ fn a_missing_or_empty_log_verifies_with_nothing_in_it() {
     assert_eq!(verify(&dir).unwrap(), Totals::default());
     fs::write(home.path().join("audit-2026-11-23.ndjson.bak"), "not ours").unwrap();
     assert_eq!(verify(home.path()).unwrap(), Totals::default());
+}
+
+#[test]
+fn the_directory_is_free_as_soon_as_the_last_handle_is_gone() {
+    let (_home, dir) = home();
+    for n in 0..50 {
+        write(&dir, n..n + 1, MORNING);
+    }
+    assert_eq!(verify(&dir).unwrap().records, 50);
 }

@@ -86,7 +86,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         facts.decision = found.0;
         found.1.into_iter().for_each(|reason| facts.found(reason));
         facts.refused_for = found.2;
-        facts.started = found.3.then(Instant::now);
+        facts.started = found.3.then(|| System.monotonic());
         facts.latency = Duration::from_millis(rest.1);
         facts.claimed = rest.2;
         facts.principal = Some(rest.3.into());
@@ -117,6 +117,7 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn every_call_becomes_one_canonical_line_that_the_originals_recipe_verifies(
         facts in any_facts(), tenant in any_text(), retention in any_text(),
@@ -148,6 +149,9 @@ proptest! {
         }
     }
 
+}
+
+proptest! {
     #[test]
     fn the_reader_takes_what_is_canonical(value in any_json()) {
         let text = serde_json_canonicalizer::to_string(&value).unwrap();
@@ -192,6 +196,17 @@ fn the_line_of_a_call_is_this_one() {
     site.server = "sec0-middleware@0.1.0".into();
     let line = call(&facts, &site);
     assert_eq!(line, GOLDEN.trim_end(), "\n{line}");
+    assert_sound(&line);
+}
+
+#[test]
+fn a_text_of_any_length_makes_a_line_of_bounded_length() {
+    let mut facts = facts(0);
+    facts.task_id = Some("\u{1}".repeat(3 * MAX_LINE).into());
+    facts.principal = Some("é".repeat(MAX_LINE).into());
+    let line = call(&facts, &site());
+    assert!(line.len() < 20_000);
+    assert!(json(&line)["task_id"].as_str().unwrap().ends_with("\u{1}…"));
     assert_sound(&line);
 }
 

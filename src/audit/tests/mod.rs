@@ -6,18 +6,18 @@ mod tamper;
 
 use super::*;
 use crate::call::{Facts, Reason, ServerIdent, SpanIds, Status, ToolVersion};
-use crate::clock::Timestamp;
+use crate::clock::{Clock as _, System, Timestamp};
 use crate::sign::{PublicKey, SignError, Signature, Signer, Signing};
 use ed25519_dalek::{Signer as _, SigningKey};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// 2026-11-23T08:15:30.042Z
 const MORNING: i64 = 1_795_421_730_042;
 const DAY: i64 = 86_400_000;
 /// Longer than anything here takes; only reached when a promise is broken.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// A signer that can be told what to do.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ enum Mood {
     Hangs,
     /// Answers from another thread, as a service does.
     Elsewhere,
+    /// Answers at once and with no signature at all, for tests of everything else.
+    Stamps,
 }
 
 impl TestSigner {
@@ -62,6 +64,7 @@ impl Signer for TestSigner {
             Mood::Works => Box::pin(std::future::ready(Ok(signature()))),
             Mood::Fails => Box::pin(std::future::ready(Err(SignError::new("no such key")))),
             Mood::Panics => panic!("a signer that panics"),
+            Mood::Stamps => Box::pin(std::future::ready(Ok(Signature::from_bytes([9; 64])))),
             Mood::Hangs => Box::pin(std::future::pending()),
             Mood::Elsewhere => {
                 let (answer, question) = tokio::sync::oneshot::channel();
@@ -94,7 +97,7 @@ fn facts_at(n: u64, millis: i64) -> Box<Facts> {
     facts.registry_sha256 = Some([0x44; 32]);
     facts.principal = Some("local:1000".into());
     facts.claimed.idempotency_key = Some(n.to_string().into());
-    facts.started = Some(Instant::now());
+    facts.started = Some(System.monotonic());
     facts.latency = Duration::from_millis(12);
     facts.status = Status::Ok;
     facts.permit();
@@ -108,7 +111,7 @@ fn options(signer: &Arc<TestSigner>, sink: impl AuditSink + 'static) -> LogOptio
 fn push(log: &Log, facts: Box<Facts>) {
     match log.admit() {
         Admit::Slot(slot) => log.push(slot, facts),
-        refused => panic!("{refused:?}"),
+        Admit::Full | Admit::Closed => panic!("not admitted"),
     }
 }
 
@@ -127,6 +130,17 @@ fn numbers(lines: &[String]) -> Vec<u64> {
 /// The lines of one event.
 fn events(lines: &[String], kind: &str) -> Vec<serde_json::Value> {
     lines.iter().map(|line| json(line)).filter(|line| line["event"] == kind).collect()
+}
+
+/// Checks the places of lines in the chain, and nothing else.
+fn assert_chained(lines: &[String]) {
+    let mut chain = chain::Chain::start();
+    for line in lines {
+        let read = read::Line::read(line).unwrap();
+        let prev = chain.prev.to_string();
+        assert_eq!((read.seq, read.prev_sha256), (Some(chain.seq), Some(&*prev)));
+        chain = chain::Chain::behind(chain.seq, line.as_bytes());
+    }
 }
 
 /// Verifies lines as a log of one day.

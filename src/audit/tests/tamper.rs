@@ -54,7 +54,7 @@ fn the_sealed_log_verifies() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn a_changed_byte_is_seen(day in 0..2_usize, at: prop::sample::Index, byte: u8) {
         let mut files = SEALED.clone();
@@ -145,7 +145,7 @@ fn the_first_bad_line_is_named_with_the_likely_cause() {
             "audit-2026-11-23.ndjson:5: `seq` is 3 where 4 belongs; the line was duplicated",
         ),
         (
-            with_lines(1, |lines| drop(lines[3].pop())),
+            with_lines(1, |lines| lines[3].truncate(99)),
             "audit-2026-11-24.ndjson:4: the line is incomplete",
         ),
     ] {

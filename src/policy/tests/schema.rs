@@ -141,6 +141,17 @@ fn accepts_each_section_that_is_not_built_when_it_is_off_or_empty() {
 }
 
 #[test]
+fn a_section_that_is_off_turns_off_nothing_behind_it() {
+    for more in [
+        "agent_guard: {enabled: false, block_on_count: 1}\nrules: [{id: a}]",
+        "observability: {enabled: false, sample: {success: 1, error: 1}}\nrules: [{id: a}]",
+        "rules: [{enabled: false}]\nsast: {enabled: false}",
+    ] {
+        assert!(wrong(&with(more)).contains("`rules` is refused: "), "{more}");
+    }
+}
+
+#[test]
 fn refuses_by_name_every_key_that_asks_for_something_not_built() {
     let mut refused = 0;
     every_key(ROOT, "", &mut |path, key| {
