@@ -196,6 +196,7 @@ fn the_line_of_a_call_is_this_one() {
     site.server = "sec0-middleware@0.1.0".into();
     let line = call(&facts, &site);
     assert_eq!(line, GOLDEN.trim_end(), "\n{line}");
+    assert!(include_str!("../../../docs/audit.md").contains(&line), "the example in the docs");
     assert_sound(&line);
 }
 
