@@ -80,7 +80,7 @@ where
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         if let Some(drift) = &self.drift {
-            return Err(list_refused(Some(drift)));
+            return Err(list_refused(drift));
         }
         let is_first_page = request.as_ref().is_none_or(|request| request.cursor.is_none());
         let mut listed = self.server.list_tools(request, context).await?;
@@ -91,7 +91,7 @@ where
             None => Ok(listed),
             Some(drift) => {
                 self.service.tampering(&self.ident, &drift);
-                Err(list_refused(Some(&drift)))
+                Err(list_refused(&drift))
             }
         }
     }

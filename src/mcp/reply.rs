@@ -84,13 +84,9 @@ pub(super) fn answer(outcome: Outcome<ToolReply>, manner: &Manner) -> ToolReply 
 }
 
 /// The answer to `tools/list` when the tools are not those that were frozen.
-pub(super) fn list_refused(drift: Option<&Drift>) -> ErrorData {
-    let what = drift.map_or_else(
-        || "the tools of this session are not those that were frozen".to_owned(),
-        ToString::to_string,
-    );
-    let message = format!("REGISTRY_FROZEN: {what}");
-    ErrorData::new(REGISTRY_FROZEN, message, Some(json!({ "code": "REGISTRY_FROZEN" })))
+pub(super) fn list_refused(drift: &Drift) -> ErrorData {
+    let data = json!({ "code": "REGISTRY_FROZEN" });
+    ErrorData::new(REGISTRY_FROZEN, format!("REGISTRY_FROZEN: {drift}"), Some(data))
 }
 
 fn stamped(mut result: CallToolResult, span: SpanIds) -> CallToolResult {

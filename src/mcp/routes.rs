@@ -90,7 +90,8 @@ impl<H: Send + Sync + 'static> Routes<H> {
         let Some(router) = &self.live else { return drift };
         let mut live = None;
         router.look(&mut |router| {
-            live = router.map.values().find_map(|route| self.drift_of(&route.attr));
+            let mut enabled = router.map.values().filter(|route| is_enabled(router, route));
+            live = enabled.find_map(|route| self.drift_of(&route.attr));
         });
         drift.or(live)
     }
@@ -107,7 +108,7 @@ fn compare<H>(frozen: Option<&Route<H>>, live: &ToolRouter<H>, name: &str) -> Li
 where
     H: Send + Sync + 'static,
 {
-    let Some(now) = live.map.get(name).filter(|_| live.get(name).is_some()) else {
+    let Some(now) = live.map.get(name).filter(|route| is_enabled(live, route)) else {
         return Live::Missing;
     };
     match frozen {
@@ -116,6 +117,11 @@ where
         Some(frozen) if frozen.tool != now.attr => Live::Changed,
         Some(_) => Live::Same,
     }
+}
+
+/// A route that is disabled is not there, for calls as for lists.
+fn is_enabled<H: Send + Sync + 'static>(router: &ToolRouter<H>, route: &ToolRoute<H>) -> bool {
+    router.has_route(&route.attr.name)
 }
 
 /// Whether two handlers are one. The frozen one is kept alive, so its address is not used again;

@@ -97,7 +97,9 @@ where
             return RecordFuture { state: State::running(below, entered, guard) };
         }
         let (log, wait) = (log.clone(), self.shared.admission_wait);
-        let admission: Admission = Box::pin(async move { log.admit_within(wait).await });
+        let cancel = entered.call.cancel.clone();
+        let admission: Admission =
+            Box::pin(async move { cancel.run_until_cancelled(log.admit_within(wait)).await });
         RecordFuture { state: State::Waiting { admission, held: Some((below, entered, guard)) } }
     }
 }
@@ -123,7 +125,8 @@ fn refused<R>(span: SpanIds, refusal: Refusal) -> Outcome<R> {
     Outcome::new(span, End::Refused(refusal))
 }
 
-type Admission = Pin<Box<dyn Future<Output = Result<Slot, Refused>> + Send>>;
+/// `None` when the caller gave up first.
+type Admission = Pin<Box<dyn Future<Output = Option<Result<Slot, Refused>>> + Send>>;
 
 pin_project! {
     /// The future of [`Record`].
@@ -201,7 +204,7 @@ where
 
 /// The wait for room is over, one way or the other.
 fn go_on<S, X, R>(
-    admitted: Result<Slot, Refused>,
+    admitted: Option<Result<Slot, Refused>>,
     below: S,
     entered: Entered<X>,
     mut guard: Guard,
@@ -210,19 +213,21 @@ where
     S: Service<Entered<X>>,
     R: Reply,
 {
-    match admitted {
-        Ok(slot) => {
+    let span = entered.call.span;
+    let retry = match admitted {
+        Some(Ok(slot)) => {
             guard.admit(slot);
-            State::running(below, entered, guard)
+            return State::running(below, entered, guard);
         }
-        Err(why) => {
-            let retry = match why {
-                Refused::Backlog => Retry::After(Duration::from_millis(100)),
-                Refused::Closed => Retry::Never,
-            };
-            let refusal = unavailable(Code::AuditUnavailable).with_retry(retry);
-            let outcome = guard.finish(refused(entered.call.span, refusal));
-            State::Answered { outcome: Some(outcome) }
+        None => {
+            // Recorded as cancelled; nobody waits for this answer.
+            drop(guard);
+            let outcome = refused(span, unavailable(Code::AuditUnavailable));
+            return State::Answered { outcome: Some(outcome) };
         }
-    }
+        Some(Err(Refused::Backlog)) => Retry::After(Duration::from_millis(100)),
+        Some(Err(Refused::Closed)) => Retry::Never,
+    };
+    let refusal = unavailable(Code::AuditUnavailable).with_retry(retry);
+    State::Answered { outcome: Some(guard.finish(refused(span, refusal))) }
 }

@@ -67,7 +67,10 @@ impl Shared {
     /// The refusal for a log that cannot be written. It is not recorded, since it cannot be: the
     /// log counts it, and says so in one line when it works again.
     pub(super) fn working_log(&self) -> Result<&Log, Refusal> {
-        let Some(log) = &self.log else { return Err(unavailable(Code::AuditUnavailable)) };
+        let Some(log) = &self.log else {
+            // It will not work until the program is started anew.
+            return Err(unavailable(Code::AuditUnavailable).with_retry(Retry::Never));
+        };
         match unhealthy(log) {
             None => Ok(log),
             Some(refusal) => {

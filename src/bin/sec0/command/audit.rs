@@ -37,6 +37,12 @@ impl Audit {
 
 impl Verify {
     fn run(&self, out: &mut Vec<u8>) -> Result<(), Failure> {
+        if !self.dir.is_dir() {
+            let dir = self.dir.display();
+            return Err(Failure::Usage(format!(
+                "`{dir}` is no directory; name the audit directory"
+            )));
+        }
         let keys: Result<Vec<_>, _> =
             self.public_key.iter().map(|file| key_file::read_public(file)).collect();
         match verify_dir(&self.dir, &keys.map_err(Failure::usage)?) {
