@@ -197,32 +197,48 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match (self.0.code, self.0.executed) {
-            (Code::AuditUnavailable, false) => "refused: the audit log cannot be written",
-            (Code::AuditUnavailable, true) => {
-                "the tool ran, but the audit log cannot be written; do not repeat the call blindly"
-            }
-            (Code::SigningFailed, false) => "refused: the record of the call cannot be signed",
-            (Code::SigningFailed, true) => {
-                "the tool ran, but its record cannot be signed; do not repeat the call blindly"
-            }
-            (Code::DeadlineExceeded, false) => "refused: the deadline passed before the tool ran",
-            (Code::DeadlineExceeded, true) => {
-                "the deadline passed while the tool ran; it may have had effects"
-            }
-            (Code::CircuitOpen, _) => "refused: the tool's circuit is open",
-            (Code::HandlerSwap, _) => "refused: the tool's handler was changed after the freeze",
-            (Code::IdempotentDuplicate, _) => "refused: the idempotency key was used before",
-            (Code::RateLimited, _) => "refused: too many calls",
-            (Code::RegistryFrozen, _) => "refused: the tool registry was changed after the freeze",
-            (Code::PolicyDenied, false) => "refused by policy",
-            (Code::PolicyDenied, true) => "a step failed after the tool had started",
-        };
+        let kind = if self.0.executed { after(self.0.code) } else { before(self.0.code) };
         write!(f, "{}: {kind} ({})", self.0.code, self.0.reason)
     }
 }
 
 impl std::error::Error for Refusal {}
+
+/// The words for a call that did not run.
+fn before(code: Code) -> &'static str {
+    match code {
+        Code::AuditUnavailable => "refused: the audit log cannot be written",
+        Code::CircuitOpen => "refused: the tool's circuit is open",
+        Code::DeadlineExceeded => "refused: the deadline passed before the tool ran",
+        Code::HandlerSwap => "refused: the tool's handler was changed after the freeze",
+        Code::IdempotentDuplicate => "refused: the idempotency key was used before",
+        Code::PolicyDenied => "refused by policy",
+        Code::RateLimited => "refused: too many calls",
+        Code::RegistryFrozen => "refused: the tool registry was changed after the freeze",
+        Code::SigningFailed => "refused: the record of the call cannot be signed",
+    }
+}
+
+/// The words for a call whose handler had started: nobody may read them as if nothing happened.
+fn after(code: Code) -> &'static str {
+    match code {
+        Code::AuditUnavailable => {
+            "the tool ran, but the audit log cannot be written; do not repeat the call blindly"
+        }
+        Code::DeadlineExceeded => "the deadline passed while the tool ran; it may have had effects",
+        Code::SigningFailed => {
+            "the tool ran, but its record cannot be signed; do not repeat the call blindly"
+        }
+        Code::CircuitOpen
+        | Code::HandlerSwap
+        | Code::IdempotentDuplicate
+        | Code::PolicyDenied
+        | Code::RateLimited
+        | Code::RegistryFrozen => {
+            "the call was stopped after the tool had started; it may have had effects"
+        }
+    }
+}
 
 /// What a handler gave back, as far as the record needs to know it.
 pub trait Reply {

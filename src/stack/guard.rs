@@ -123,9 +123,7 @@ fn refuse(facts: &mut Facts, refusal: Refusal) -> Refusal {
     facts.refused_for = Some(refusal.reason());
     let refusal = refusal.with_reasons(facts.reasons.clone());
     let refusal = if facts.executed() { refusal.after_execution() } else { refusal };
-    if !facts.executed() {
-        facts.decision = Decision::Deny;
-    }
+    facts.decision = Decision::Deny;
     facts.status = refusal.status();
     refusal
 }

@@ -7,8 +7,8 @@ use crate::limit::Deadline;
 use crate::policy::Effect;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use tokio::time::Sleep;
+use std::task::{Context, Poll, ready};
+use tokio::time::{Instant, Sleep};
 use tower::Service;
 
 step! {
@@ -109,13 +109,20 @@ where
     type Output = Result<R, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if let Poll::Ready(answer) = this.step.poll(cx) {
-            return Poll::Ready(answer);
+        let mut this = self.project();
+        let too_long = || Poll::Ready(Err(Refusal::new(Reason::DurationTooLong).into()));
+        // The deadline first: what has no time left does not begin.
+        if let Some(deadline) = this.deadline.as_mut().as_pin_mut()
+            && deadline.poll(cx).is_ready()
+        {
+            return too_long();
         }
-        match this.deadline.as_pin_mut().map(|deadline| deadline.poll(cx)) {
-            Some(Poll::Ready(())) => Poll::Ready(Err(Refusal::new(Reason::DurationTooLong).into())),
-            Some(Poll::Pending) | None => Poll::Pending,
+        let answer = ready!(this.step.poll(cx));
+        // A handler that blocks its thread keeps the timer from firing; its reply is late all the
+        // same.
+        match this.deadline.as_ref().as_pin_ref() {
+            Some(deadline) if deadline.deadline() < Instant::now() => too_long(),
+            Some(_) | None => Poll::Ready(answer),
         }
     }
 }

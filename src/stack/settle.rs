@@ -98,7 +98,9 @@ where
 }
 
 fn quietly(drop: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(drop)).is_err() {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(drop)) {
+        // It may panic in its turn, and so on: it is left where it is.
+        std::mem::forget(payload);
         tracing::error!("a handler's future panicked while it was dropped");
     }
 }

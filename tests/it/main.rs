@@ -1,1 +1,18 @@
-//! To be written.
+#![cfg(test)]
+//! Whole calls through the layer, from the outside: what a caller gets, whether the handler ran,
+//! and what the log says of it.
+
+mod faults;
+mod support;
+
+mod bounds;
+mod by_hand;
+mod docs;
+mod fail_closed;
+mod layers;
+mod naming;
+mod panics;
+mod property;
+mod reasons;
+mod records;
+mod wire;
