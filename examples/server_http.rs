@@ -9,17 +9,16 @@ mod demo;
 mod options;
 
 use demo::Demo;
-use options::Options;
+use options::{Complaint, Options};
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use sec0::ToolRouterExt;
-use std::error::Error;
 use std::io;
 use tokio::net::TcpListener;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), Complaint> {
     let options = Options::parse()?;
     let listener = TcpListener::bind(options.addr.as_deref().unwrap_or("127.0.0.1:0")).await?;
     if options.bare {
@@ -36,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn serve<H: ServerHandler>(
     listener: TcpListener,
     session: impl Fn() -> io::Result<H> + Send + Sync + 'static,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<(), Complaint> {
     let config = StreamableHttpServerConfig::default();
     let stop = config.cancellation_token.clone();
     let sessions = std::sync::Arc::new(LocalSessionManager::default());

@@ -8,14 +8,13 @@ mod demo;
 mod options;
 
 use demo::Demo;
-use options::Options;
+use options::{Complaint, Options};
 use rmcp::ServiceExt;
 use rmcp::transport::stdio;
 use sec0::ToolRouterExt;
-use std::error::Error;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), Complaint> {
     let options = Options::parse()?;
     if options.bare {
         Demo.serve(stdio()).await?.waiting().await?;

@@ -121,6 +121,9 @@ fn sources() -> Vec<Source> {
                 }
                 continue;
             }
+            if path.extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
             let relative = path.strip_prefix(&root).unwrap().with_extension("");
             let mut module: Vec<String> =
                 relative.iter().map(|part| part.to_str().unwrap().to_owned()).collect();

@@ -1,7 +1,7 @@
 //! The command line of `server_stdio` and `server_http`.
 
 use sec0::{Sec0Options, Sec0SecurityLayer};
-use std::error::Error;
+use std::fmt;
 use std::path::PathBuf;
 
 const USAGE: &str = "usage: --policy FILE --dir DIR [--mode batch] [--addr HOST:PORT] [--bare]";
@@ -14,8 +14,23 @@ pub(crate) struct Options {
     dir: Option<PathBuf>,
 }
 
+/// Why the program does not go on. What `main` returns is shown in its debug form: here, its text.
+pub(crate) struct Complaint(String);
+
+impl<E: fmt::Display> From<E> for Complaint {
+    fn from(cause: E) -> Self {
+        Self(cause.to_string())
+    }
+}
+
+impl fmt::Debug for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl Options {
-    pub(crate) fn parse() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn parse() -> Result<Self, Complaint> {
         let mut options = Self::default();
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
@@ -36,7 +51,7 @@ impl Options {
     }
 
     /// The layer that the options ask for.
-    pub(crate) fn layer(&self) -> Result<Sec0SecurityLayer, Box<dyn Error>> {
+    pub(crate) fn layer(&self) -> Result<Sec0SecurityLayer, Complaint> {
         let (Some(policy), Some(dir)) = (&self.policy, &self.dir) else {
             return Err(format!("`--policy` and `--dir` are needed; {USAGE}").into());
         };

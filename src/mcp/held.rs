@@ -1,5 +1,5 @@
 use rmcp::handler::server::router::tool::ToolRouter;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 /// A router that its server holds behind a lock, and so may change after it was wrapped.
 ///
@@ -28,13 +28,4 @@ held! {
     std::sync::Mutex<ToolRouter<H>>: |router| router.lock().unwrap_or_else(PoisonError::into_inner);
     parking_lot::RwLock<ToolRouter<H>>: |router| router.read();
     parking_lot::Mutex<ToolRouter<H>>: |router| router.lock();
-}
-
-impl<H, R> HeldRouter<H> for Arc<R>
-where
-    R: HeldRouter<H> + ?Sized,
-{
-    fn look(&self, look: &mut dyn FnMut(&ToolRouter<H>)) {
-        (**self).look(look);
-    }
 }

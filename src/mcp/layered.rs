@@ -40,7 +40,11 @@ where
         if let Some(drift) = &drift {
             service.tampering(&ident, drift);
         }
-        let session = if drift.is_none() { frozen } else { seen };
+        let swapped = frozen.swapped_in(&seen).map(|tool| Drift::Changed(tool.into()));
+        if let (None, Some(swapped)) = (&drift, &swapped) {
+            service.tampering(&ident, swapped);
+        }
+        let session = if drift.is_none() && swapped.is_none() { frozen } else { seen };
         Self { server, routes, service, ident, session, drift }
     }
 

@@ -1,10 +1,11 @@
 use super::definition::definition;
 use super::held::HeldRouter;
 use crate::call::ToolVersion;
-use crate::registry::{Drift, Live, Snapshot};
+use crate::registry::{Drift, HandlerId, Live, Snapshot};
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::handler::server::tool::DynCallToolHandler;
 use rmcp::model::Tool;
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,7 +17,9 @@ pub(super) struct Routes<H> {
     /// Sorted by name, as rmcp lists them.
     list: Vec<Route<H>>,
     index: HashMap<Box<str>, usize>,
-    live: Option<Box<dyn HeldRouter<H>>>,
+    live: Option<Arc<dyn HeldRouter<H>>>,
+    /// The live router again, as what handlers are told apart by.
+    shared: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 pub(super) struct Route<H> {
@@ -27,30 +30,35 @@ pub(super) struct Route<H> {
 impl<H: Send + Sync + 'static> Routes<H> {
     /// Takes the routes of `router`; disabled ones are left out for good.
     pub(super) fn owned(router: ToolRouter<H>) -> Self {
-        Self::new(router.into_iter(), None)
+        Self::new(router.into_iter())
     }
 
     /// Copies the routes of a router that its server holds on.
-    pub(super) fn held(router: Box<dyn HeldRouter<H>>) -> Self {
+    pub(super) fn held<R: HeldRouter<H>>(router: Arc<R>) -> Self {
         let mut seen = Vec::new();
         router.look(&mut |router| seen = router.clone().into_iter().collect());
-        Self::new(seen.into_iter(), Some(router))
+        let routes = Self::new(seen.into_iter());
+        Self { live: Some(Arc::clone(&router) as _), shared: Some(router), ..routes }
     }
 
-    fn new(
-        routes: impl Iterator<Item = ToolRoute<H>>,
-        live: Option<Box<dyn HeldRouter<H>>>,
-    ) -> Self {
+    fn new(routes: impl Iterator<Item = ToolRoute<H>>) -> Self {
         let route = |route: ToolRoute<H>| Route { tool: route.attr, handler: route.call };
         let mut list: Vec<_> = routes.map(route).collect();
         list.sort_by(|one, other| one.tool.name.cmp(&other.tool.name));
         let names = list.iter().enumerate();
         let index = names.map(|(at, route)| (route.tool.name.as_ref().into(), at)).collect();
-        Self { list, index, live }
+        Self { list, index, live: None, shared: None }
     }
 
     pub(super) fn snapshot(&self, versions: &HashMap<String, ToolVersion>) -> Snapshot {
-        Snapshot::new(self.list.iter().map(|route| definition(&route.tool, versions)))
+        Snapshot::new(self.list.iter().map(|route| {
+            let mut definition = definition(&route.tool, versions);
+            definition.handler = self.shared.as_ref().map(|router| {
+                let address = Arc::as_ptr(&route.handler).cast::<()>().addr();
+                HandlerId::new(Arc::clone(router), address, Arc::new(Arc::clone(&route.handler)))
+            });
+            definition
+        }))
     }
 
     pub(super) fn position(&self, name: &str) -> Option<usize> {

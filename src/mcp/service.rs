@@ -53,7 +53,7 @@ impl<H: ServerHandler> ToolRouterExt<H> for ToolRouter<H> {
 /// refused.
 impl<H: ServerHandler, R: HeldRouter<H>> ToolRouterExt<H> for Arc<R> {
     fn serving(self, server: H) -> ToolService<H> {
-        ToolService { server: Arc::new(server), routes: Arc::new(Routes::held(Box::new(self))) }
+        ToolService { server: Arc::new(server), routes: Arc::new(Routes::held(self)) }
     }
 }
 

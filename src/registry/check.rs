@@ -63,6 +63,11 @@ pub fn check<'a>(
             Live::Missing | Live::Owned => Reason::UnknownTool,
         });
     };
+    // A session that was wrapped after a swap has the other handler from its start.
+    let is_first = Arc::ptr_eq(frozen, sight.session);
+    if !is_first && sight.session.get(name).is_some_and(|taken| tool.is_swapped_in(taken)) {
+        return Err(Reason::HandlerSwap);
+    }
     match sight.live {
         Live::Owned | Live::Same => Ok(tool),
         Live::Swapped => Err(Reason::HandlerSwap),

@@ -1,9 +1,12 @@
 use crate::call::ToolVersion;
 use crate::digest::Digest;
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
 
 /// What is frozen of one tool: its name, its version, and the digest of its whole definition
 /// (title, description, both schemas, annotations, icons and `_meta` included).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Definition {
     /// The name under which it is called.
@@ -12,11 +15,58 @@ pub struct Definition {
     pub version: Option<ToolVersion>,
     /// SHA-256 of the canonical definition.
     pub digest: Digest,
+    /// Which handler it was, where handlers can be told apart.
+    pub handler: Option<HandlerId>,
 }
 
 impl Definition {
     /// The definition of tool `name`.
     pub fn new(name: &str, version: Option<ToolVersion>, digest: Digest) -> Self {
-        Self { name: name.into(), version, digest }
+        Self { name: name.into(), version, digest, handler: None }
+    }
+
+    /// True when both are the same definition, whatever their handlers.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.version == other.version && self.digest == other.digest
+    }
+
+    /// True when `later`, seen in the same router, has another handler.
+    pub fn is_swapped_in(&self, later: &Self) -> bool {
+        match (&self.handler, &later.handler) {
+            (Some(one), Some(other)) => one.is_swapped_in(other),
+            // Handlers that were not taken from one shared router cannot be compared: every build
+            // of a router makes its own.
+            (Some(_) | None, _) => false,
+        }
+    }
+}
+
+/// Which handler a tool had in which router. Keeps both alive, so that an address stays theirs.
+#[derive(Clone)]
+pub struct HandlerId {
+    router: Arc<dyn Any + Send + Sync>,
+    address: usize,
+    _handler: Arc<dyn Any + Send + Sync>,
+}
+
+impl HandlerId {
+    /// The handler at `address`, which `handler` keeps alive, of the shared `router`.
+    pub fn new(
+        router: Arc<dyn Any + Send + Sync>,
+        address: usize,
+        handler: Arc<dyn Any + Send + Sync>,
+    ) -> Self {
+        Self { router, address, _handler: handler }
+    }
+
+    fn is_swapped_in(&self, later: &Self) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.router), Arc::as_ptr(&later.router))
+            && self.address != later.address
+    }
+}
+
+impl fmt::Debug for HandlerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandlerId").finish_non_exhaustive()
     }
 }

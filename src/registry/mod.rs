@@ -13,6 +13,6 @@ mod front;
 mod snapshot;
 
 pub use check::{Live, Sight, Sighted, check};
-pub use definition::Definition;
+pub use definition::{Definition, HandlerId};
 pub use front::{Denials, Freeze, FrozenError, Manner};
 pub use snapshot::{Drift, Snapshot};

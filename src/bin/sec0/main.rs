@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version are no failures; both streams are clap's own choice.
             let status = if error.use_stderr() { Failure::USAGE } else { 0 };
-            return match error.print() {
+            return match readers_may_leave(error.print()) {
                 Ok(()) => ExitCode::from(status),
                 Err(_) => ExitCode::from(Failure::INTERNAL),
             };
@@ -40,9 +40,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whoever reads may stop reading: a closed pipe is no failure of the command.
 fn print(out: &[u8]) -> io::Result<()> {
-    match io::stdout().write_all(out).and_then(|()| io::stdout().flush()) {
+    readers_may_leave(io::stdout().write_all(out).and_then(|()| io::stdout().flush()))
+}
+
+/// Whoever reads may stop reading: a closed pipe is no failure of the command.
+fn readers_may_leave(written: io::Result<()>) -> io::Result<()> {
+    match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
