@@ -58,6 +58,7 @@ pub struct Cut {
     pub bytes: u64,
 }
 
+/// A sink that was chosen while the program runs.
 impl<S: AuditSink + ?Sized> AuditSink for Box<S> {
     fn tail(&mut self) -> io::Result<Option<Tail>> {
         (**self).tail()
