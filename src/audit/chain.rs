@@ -1,7 +1,5 @@
 use crate::digest::Digest;
 use crate::sign::Signature;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
 /// Where the next line of the log is tied on: its number, and the line before it.
 #[derive(Debug, Clone)]
@@ -35,8 +33,8 @@ pub(super) fn splice(out: &mut Vec<u8>, unsigned: &[u8], at: usize, signature: &
     let (before, after) = unsigned.split_at(at.min(unsigned.len()));
     out.extend_from_slice(before);
     // `sig` is never the first member nor the last: the comma behind it is there already.
-    out.extend_from_slice(b",\"sig\":\"ed25519:");
-    out.extend_from_slice(STANDARD.encode(signature.as_bytes()).as_bytes());
+    out.extend_from_slice(b",\"sig\":\"");
+    out.extend_from_slice(signature.to_string().as_bytes());
     out.push(b'"');
     out.extend_from_slice(after);
 }

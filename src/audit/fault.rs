@@ -23,8 +23,13 @@ pub enum VerifyError {
         source: io::Error,
     },
     /// A key to verify with is none.
-    #[error("the key with the id `{0}` is no Ed25519 public key; check its file")]
-    Key(String),
+    #[error("the key with the id `{id}` cannot be used: {source}; check its file")]
+    Key {
+        /// The key's id.
+        id: String,
+        /// Why not.
+        source: crate::sign::VerifyError,
+    },
 }
 
 /// What is wrong with a line, and the likely cause.

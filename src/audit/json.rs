@@ -1,3 +1,5 @@
+use crate::call::Hex;
+use crate::canonical;
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 
@@ -60,10 +62,11 @@ impl<'a> Object<'a> {
         self.out.push(b']');
     }
 
+    /// At most 32 bytes.
     pub(super) fn hex(&mut self, key: &str, bytes: &[u8]) {
         self.key(key);
         self.out.push(b'"');
-        hex(self.out, bytes);
+        self.out.extend_from_slice(Hex(bytes).digits(&mut [0; 64]));
         self.out.push(b'"');
     }
 
@@ -118,42 +121,13 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Appends `bytes` in lower-case hex.
-fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    for chunk in bytes.chunks(32) {
-        let mut digits = [0_u8; 64];
-        for ([high, low], byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(chunk) {
-            (*high, *low) = (hex_digit(byte >> 4), hex_digit(byte & 15));
-        }
-        out.extend_from_slice(digits.get(..chunk.len() * 2).unwrap_or(&digits));
-    }
-}
-
-fn hex_digit(nibble: u8) -> u8 {
-    if nibble < 10 { b'0' + nibble } else { b'a' + (nibble - 10) }
-}
-
-/// Appends the characters of a JSON string, escaped as RFC 8785 section 3.2.2.2 has it and cut at
-/// [`MAX_TEXT`].
+/// Appends the characters of a JSON string, escaped and cut at [`MAX_TEXT`].
 fn escape(out: &mut Vec<u8>, text: &str) {
     let kept = bounded(text);
-    escape_all(out, kept);
+    canonical::escape(out, kept);
     if kept.len() < text.len() {
         out.extend_from_slice("…".as_bytes());
     }
-}
-
-/// Appends the characters of a JSON string, escaped as RFC 8785 section 3.2.2.2 has it.
-pub(super) fn escape_all(out: &mut Vec<u8>, text: &str) {
-    let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\')) {
-        let (plain, marked) = rest.split_at(at);
-        out.extend_from_slice(plain);
-        let Some((byte, after)) = marked.split_first() else { break };
-        escape_byte(out, *byte);
-        rest = after;
-    }
-    out.extend_from_slice(rest);
 }
 
 fn bounded(text: &str) -> &str {
@@ -161,20 +135,4 @@ fn bounded(text: &str) -> &str {
         return text;
     }
     text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or("")
-}
-
-fn escape_byte(out: &mut Vec<u8>, byte: u8) {
-    let short = match byte {
-        0x08 => b'b',
-        0x09 => b't',
-        0x0a => b'n',
-        0x0c => b'f',
-        0x0d => b'r',
-        b'"' | b'\\' => byte,
-        _ => {
-            out.extend_from_slice(b"\\u00");
-            return hex(out, &[byte]);
-        }
-    };
-    out.extend_from_slice(&[b'\\', short]);
 }

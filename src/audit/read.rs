@@ -1,5 +1,5 @@
 use super::MAX_LINE;
-use std::borrow::Cow;
+use crate::canonical::{self, Name};
 use std::ops::Range;
 
 /// One line of the log, read without copying: the members that tie it to the log, as they stand
@@ -83,12 +83,13 @@ impl<'a> Scan<'a> {
         if self.eat(b'}') {
             return Some(());
         }
-        let mut before: Option<Cow<'a, str>> = None;
+        let mut before: Option<Name<'a>> = None;
         loop {
             let start = self.at;
             let key = self.string()?;
-            let name = unescape(key);
-            if before.is_some_and(|before| !in_order(&before, &name)) {
+            let name = Name::written(key);
+            // By UTF-16 code units, and never twice.
+            if before.is_some_and(|before| before.order(name).is_ge()) {
                 self.at = start;
                 return None;
             }
@@ -172,14 +173,7 @@ impl<'a> Scan<'a> {
         let is_part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e');
         let length = rest.bytes().position(|byte| !is_part(byte)).unwrap_or(rest.len());
         let token = rest.get(..length)?;
-        if !is_small_whole(token) {
-            let value: f64 = token.parse().ok()?;
-            if super::recipe::number(value)? != token {
-                return None;
-            }
-        }
-        self.at += length;
-        Some(())
+        canonical::is_canonical_number(token).then(|| self.at += length)
     }
 
     fn word(&mut self, word: &str) -> Option<()> {
@@ -203,30 +197,4 @@ impl<'a> Scan<'a> {
 
 fn before_is_brace(text: &str, at: usize) -> bool {
     at.checked_sub(1).and_then(|before| text.as_bytes().get(before)) == Some(&b'{')
-}
-
-/// True for whole numbers that have one spelling only, in JSON and in RFC 8785.
-fn is_small_whole(token: &str) -> bool {
-    let all_digits = token.bytes().all(|byte| byte.is_ascii_digit());
-    let no_zeros_before = token == "0" || !token.starts_with('0');
-    all_digits && no_zeros_before && (1..=15).contains(&token.len())
-}
-
-/// True when `one` stands before `other`: by UTF-16 code units, and never twice.
-fn in_order(one: &str, other: &str) -> bool {
-    if one.is_ascii() && other.is_ascii() {
-        return one < other;
-    }
-    one.encode_utf16().lt(other.encode_utf16())
-}
-
-fn unescape(key: &str) -> Cow<'_, str> {
-    if !key.contains('\\') {
-        return Cow::Borrowed(key);
-    }
-    match serde_json::from_str(&format!("\"{key}\"")) {
-        Ok(name) => Cow::Owned(name),
-        // Not reached: the escapes of the key were checked just before.
-        Err(_) => Cow::Borrowed(key),
-    }
 }

@@ -4,10 +4,7 @@ use super::day::Day;
 use super::fault::{Fault, VerifyError};
 use super::read::{Line, NotCanonical};
 use super::recipe;
-use crate::sign::PublicKey;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::VerifyingKey;
+use crate::sign::{self, PublicKey, Signature};
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -65,14 +62,14 @@ pub fn verify_line(line: &[u8], key: &PublicKey) -> Result<(), Fault> {
     let text = read_text(line)?;
     let (sig, message) = recipe::take_apart(text).map_err(Fault::NotJson)?;
     let sig = sig.ok_or(Fault::Missing("sig"))?;
-    let key = VerifyingKey::from_bytes(key.as_bytes()).map_err(|_no_point| Fault::BadSignature)?;
+    let key = sign::Verifier::new(key).map_err(|_not_a_key| Fault::BadSignature)?;
     if signature_holds(&key, &message, &sig)? { Ok(()) } else { Err(Fault::BadSignature) }
 }
 
 /// Verifies logs against a set of keys.
 #[derive(Debug)]
 pub struct Verifier {
-    keys: Vec<(String, VerifyingKey)>,
+    keys: Vec<(String, sign::Verifier)>,
     allow_unchained: bool,
 }
 
@@ -81,11 +78,11 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// One of them is no Ed25519 public key.
+    /// One of them is no public key that [`sign::Verifier`] takes.
     pub fn new(keys: &[PublicKey]) -> Result<Self, VerifyError> {
-        let named = |key: &PublicKey| match VerifyingKey::from_bytes(key.as_bytes()) {
-            Ok(point) => Ok((key.key_id(), point)),
-            Err(_) => Err(VerifyError::Key(key.key_id())),
+        let named = |key: &PublicKey| match sign::Verifier::new(key) {
+            Ok(verifier) => Ok((key.key_id(), verifier)),
+            Err(source) => Err(VerifyError::Key { id: key.key_id(), source }),
         };
         let keys = keys.iter().map(named).collect::<Result<_, _>>()?;
         Ok(Self { keys, allow_unchained: false })
@@ -113,7 +110,7 @@ impl Verifier {
         Ok(pass.totals)
     }
 
-    fn key(&self, key_id: &str) -> Option<&VerifyingKey> {
+    fn key(&self, key_id: &str) -> Option<&sign::Verifier> {
         self.keys.iter().find(|(id, _)| id == key_id).map(|(_, key)| key)
     }
 }
@@ -240,13 +237,10 @@ impl Pass<'_> {
     }
 }
 
-/// Whether `sig`, as a line has it, is the signature of `message`: strict Ed25519 (RFC 8032,
-/// without keys and points of small order).
-fn signature_holds(key: &VerifyingKey, message: &[u8], sig: &str) -> Result<bool, Fault> {
-    let bytes = sig.strip_prefix("ed25519:").and_then(|text| STANDARD.decode(text).ok());
-    let bytes: [u8; 64] =
-        bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(Fault::NotASignature)?;
-    Ok(key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(&bytes)).is_ok())
+/// Whether `sig`, as a line has it, is the signature of `message`.
+fn signature_holds(key: &sign::Verifier, message: &[u8], sig: &str) -> Result<bool, Fault> {
+    let sig: Signature = sig.parse().map_err(|_says_no_more| Fault::NotASignature)?;
+    Ok(key.verify(message, &sig).is_ok())
 }
 
 fn read_text(line: &[u8]) -> Result<&str, Fault> {

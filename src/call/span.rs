@@ -36,19 +36,25 @@ impl SpanIds {
 #[derive(Debug, Clone, Copy)]
 pub struct Hex<'a>(pub(crate) &'a [u8]);
 
+impl Hex<'_> {
+    /// The digits, put into `room`: for a writer of bytes, which needs no formatter.
+    pub(crate) fn digits(self, room: &mut [u8; 64]) -> &[u8] {
+        for ([high, low], byte) in room.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
+            (*high, *low) = (Self::digit(byte >> 4), Self::digit(byte & 15));
+        }
+        room.get(..self.0.len() * 2).unwrap_or(room)
+    }
+
+    /// The digit of a number below 16.
+    pub(crate) const fn digit(nibble: u8) -> u8 {
+        if nibble < 10 { b'0' + nibble } else { b'a' + (nibble - 10) }
+    }
+}
+
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'?');
         // One write for all digits: this is done for every reply.
-        let mut text = [0; 64];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
-            if let [high, low] = pair {
-                (*high, *low) = (digit(byte >> 4), digit(byte & 15));
-            }
-        }
-        let digits = text.split(|byte| *byte == 0).next().unwrap_or_default();
-        f.write_str(str::from_utf8(digits).map_err(|_never| fmt::Error)?)
+        f.write_str(str::from_utf8(self.digits(&mut [0; 64])).map_err(|_never| fmt::Error)?)
     }
 }
 

@@ -27,5 +27,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use number::is_canonical_number;
+pub(crate) use order::Name;
+pub(crate) use text::escape;
+
 pub use limits::{CanonicalError, Limits};
 pub use write::{Measured, append, measure, to_vec};

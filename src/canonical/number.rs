@@ -59,6 +59,14 @@ pub(super) fn read_decimal(text: &[u8]) -> Result<f64, CanonicalError> {
     number.ok_or(CanonicalError::NotANumber)
 }
 
+/// Whether `text` is a number just as this module writes it.
+pub(crate) fn is_canonical_number(text: &str) -> bool {
+    match text.parse::<f64>() {
+        Ok(number) => number.is_finite() && ryu_js::Buffer::new().format_finite(number) == text,
+        Err(_) => false,
+    }
+}
+
 fn write_double(out: &mut Vec<u8>, finite: f64) {
     out.extend_from_slice(ryu_js::Buffer::new().format_finite(finite).as_bytes());
 }

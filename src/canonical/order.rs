@@ -29,15 +29,20 @@ impl Member {
 
 /// A member's name in its written form.
 #[derive(Clone, Copy)]
-pub(super) struct Name<'t> {
+pub(crate) struct Name<'t> {
     written: &'t [u8],
     escaped: bool,
 }
 
-impl Name<'_> {
+impl<'t> Name<'t> {
+    /// The name that stands between quotes as this module writes it.
+    pub(crate) fn written(text: &'t str) -> Self {
+        Self { written: text.as_bytes(), escaped: text.contains('\\') }
+    }
+
     /// The order of RFC 8785 section 3.2.3: by UTF-16 code units, unescaped.
     #[inline]
-    pub(super) fn order(self, other: Self) -> Ordering {
+    pub(crate) fn order(self, other: Name<'_>) -> Ordering {
         if self.escaped || other.escaped {
             return unescaped(self.written).map(rank).cmp(unescaped(other.written).map(rank));
         }

@@ -1,6 +1,15 @@
 //! Strings: what is escaped and how (RFC 8785 section 3.2.2.2).
 
 use super::CanonicalError;
+use crate::call::Hex;
+use std::convert::Infallible;
+
+/// Writes `text` in its escaped form, without quotes. Up to six times its length: the caller
+/// bounds it.
+#[inline]
+pub(crate) fn escape(out: &mut Vec<u8>, text: &str) {
+    let Ok(_escaped) = escape_while(out, text, |_len| Ok::<(), Infallible>(()));
+}
 
 /// Writes `text` in its escaped form, without quotes, up to length `limit` of `out`. Answers
 /// whether anything had to be escaped.
@@ -10,31 +19,39 @@ pub(super) fn escape_into(
     text: &str,
     limit: usize,
 ) -> Result<bool, CanonicalError> {
+    let fits = |len| if len > limit { Err(CanonicalError::TooLong) } else { Ok(()) };
+    escape_while(out, text, fits)
+}
+
+#[inline]
+fn escape_while<E>(
+    out: &mut Vec<u8>,
+    text: &str,
+    fits: impl Fn(usize) -> Result<(), E>,
+) -> Result<bool, E> {
     let bytes = text.as_bytes();
     match first_special(bytes) {
         None => {
             out.extend_from_slice(bytes);
             Ok(false)
         }
-        Some(at) => escape_from(out, bytes, at, limit).map(|()| true),
+        Some(at) => escape_from(out, bytes, at, fits).map(|()| true),
     }
 }
 
-fn escape_from(
+fn escape_from<E>(
     out: &mut Vec<u8>,
     bytes: &[u8],
     first: usize,
-    limit: usize,
-) -> Result<(), CanonicalError> {
+    fits: impl Fn(usize) -> Result<(), E>,
+) -> Result<(), E> {
     let (mut rest, mut next) = (bytes, Some(first));
     while let Some((plain, [special, behind @ ..])) = next.and_then(|at| rest.split_at_checked(at))
     {
         out.extend_from_slice(plain);
         write_escape(out, *special);
         // What is left needs at least its own length.
-        if out.len().saturating_add(behind.len()) > limit {
-            return Err(CanonicalError::TooLong);
-        }
+        fits(out.len().saturating_add(behind.len()))?;
         rest = behind;
         next = first_special(rest);
     }
@@ -51,10 +68,8 @@ fn write_escape(out: &mut Vec<u8>, byte: u8) {
         0x0C => b'f',
         b'\r' => b'r',
         _ => {
-            let low = byte & 0x0F;
-            let digit = if low < 10 { b'0' + low } else { b'a' + low - 10 };
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), digit]);
-            return;
+            let (high, low) = (Hex::digit(byte >> 4), Hex::digit(byte & 0x0F));
+            return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
         }
     };
     out.extend_from_slice(&[b'\\', short]);

@@ -117,7 +117,7 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(cases(48))]
     #[test]
     fn every_call_becomes_one_canonical_line_that_the_originals_recipe_verifies(
         facts in any_facts(), tenant in any_text(), retention in any_text(),
@@ -152,6 +152,7 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(cases(256))]
     #[test]
     fn the_reader_takes_what_is_canonical(value in any_json()) {
         let text = serde_json_canonicalizer::to_string(&value).unwrap();

@@ -10,6 +10,7 @@ use crate::clock::{Clock as _, System, Timestamp};
 use crate::sign::{PublicKey, SignError, Signature, Signer, Signing};
 use ed25519_dalek::{Signer as _, SigningKey};
 use parking_lot::Mutex;
+use proptest::test_runner::Config as ProptestConfig;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +75,11 @@ impl Signer for TestSigner {
             }
         }
     }
+}
+
+/// As many cases of a property; a failure is printed, and leaves no file behind.
+pub(super) fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 fn site() -> Site {

@@ -54,7 +54,7 @@ fn the_sealed_log_verifies() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
     #[test]
     fn a_changed_byte_is_seen(day in 0..2_usize, at: prop::sample::Index, byte: u8) {
         let mut files = SEALED.clone();
@@ -170,6 +170,13 @@ fn a_line_signed_by_a_key_that_was_not_given_is_named() {
     assert!(error.contains(&TestSigner::new().public_key().key_id()), "{error}");
     let both = [stranger, TestSigner::new().public_key()];
     assert_eq!(verify_dir(dir.path(), &both).unwrap().records, 4);
+}
+
+#[test]
+fn a_key_that_anyone_could_sign_for_is_refused_with_its_id() {
+    let weak = PublicKey::from_bytes([0; 32]);
+    let error = Verifier::new(&[TestSigner::new().public_key(), weak]).unwrap_err().to_string();
+    assert!(error.contains(&weak.key_id()) && error.contains("of low order"), "{error}");
 }
 
 #[test]
