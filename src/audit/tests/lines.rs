@@ -178,6 +178,37 @@ proptest! {
 }
 
 #[test]
+fn the_reader_takes_a_number_in_its_one_spelling_only() {
+    let is_read = |number: &str| Line::read(&format!("{{\"n\":{number}}}")).is_ok();
+    for number in ["0", "-1", "10", "0.000001", "1e-7", "1e+21", "9007199254740993000", "5e-324"] {
+        assert!(is_read(number), "{number}");
+    }
+    for number in [
+        "-0",
+        "01",
+        "1.0",
+        "1.",
+        ".5",
+        "+1",
+        "0.0000001",
+        "1e21",
+        "1E+21",
+        "1e-07",
+        "1e+2",
+        "9007199254740993",
+        "1e+309",
+        "-",
+        "e",
+        "1-1",
+        "",
+        "NaN",
+        "inf",
+    ] {
+        assert!(!is_read(number), "{number}");
+    }
+}
+
+#[test]
 fn the_line_of_a_call_is_this_one() {
     let mut facts = facts(3);
     facts.found(Reason::VersionUnpinned);
