@@ -53,7 +53,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(records.len(), 2, "one record for each call");
     for record in records {
         let record: Value = serde_json::from_str(&record)?;
-        println!("{} {} {}", record["target_tool"], record["status"], record["policy"]);
+        let member = |name: &str| record.get(name).unwrap_or(&Value::Null);
+        println!("{} {} {}", member("target_tool"), member("status"), member("policy"));
     }
     Ok(())
 }

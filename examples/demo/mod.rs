@@ -118,12 +118,11 @@ impl Demo {
         }
     }
 
-    #[expect(clippy::panic, reason = "it is asked to")]
     #[tool(description = "Fails", annotations(read_only_hint = true), meta = v1())]
     fn fail(&self, Parameters(Fail { kind }): Parameters<Fail>) -> CallToolResult {
         match kind {
             FailKind::Error => CallToolResult::error(vec![ContentBlock::text("failed as asked")]),
-            FailKind::Panic => panic!("panicked as asked"),
+            FailKind::Panic => std::panic::panic_any("panicked as asked"),
         }
     }
 }

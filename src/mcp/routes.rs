@@ -37,8 +37,8 @@ impl<H: Send + Sync + 'static> Routes<H> {
     pub(super) fn held<R: HeldRouter<H>>(router: Arc<R>) -> Self {
         let mut seen = Vec::new();
         router.look(&mut |router| seen = router.clone().into_iter().collect());
-        let routes = Self::new(seen.into_iter());
-        Self { live: Some(Arc::clone(&router) as _), shared: Some(router), ..routes }
+        let live: Arc<dyn HeldRouter<H>> = Arc::<R>::clone(&router);
+        Self { live: Some(live), shared: Some(router), ..Self::new(seen.into_iter()) }
     }
 
     fn new(routes: impl Iterator<Item = ToolRoute<H>>) -> Self {

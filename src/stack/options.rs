@@ -29,6 +29,7 @@ pub struct Sec0Options {
     clock: Arc<dyn Clock>,
     manner: Manner,
     queue: Option<usize>,
+    signing_deadline: Option<Duration>,
     admission_wait: Duration,
     max_arguments: usize,
 }
@@ -60,6 +61,7 @@ impl Sec0Options {
             clock: System::shared(),
             manner: Manner::default(),
             queue: None,
+            signing_deadline: None,
             admission_wait: Duration::from_secs(1),
             max_arguments: HARD_MAX_ARGUMENTS,
         }
@@ -139,6 +141,13 @@ impl Sec0Options {
         self
     }
 
+    /// How long one signature may take before it counts as failed (five seconds).
+    #[must_use]
+    pub fn signing_deadline(mut self, deadline: Duration) -> Self {
+        self.signing_deadline = Some(deadline);
+        self
+    }
+
     /// How long a call waits for room in the log before it is refused (one second).
     #[must_use]
     pub fn admission_wait(mut self, wait: Duration) -> Self {
@@ -183,6 +192,9 @@ impl Sec0Options {
         let mut options = LogOptions::new(site, signer, sink).clock(Arc::clone(&self.clock));
         if let Some(calls) = self.queue {
             options = options.capacity(calls);
+        }
+        if let Some(deadline) = self.signing_deadline {
+            options = options.sign_deadline(deadline);
         }
         Ok(Log::open(options)?)
     }

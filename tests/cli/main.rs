@@ -420,7 +420,7 @@ mod audit {
         }
 
         fn put(&self, lines: &[String]) {
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
             self.write(&format!("log/{}", self.day()), &text);
         }
 
@@ -539,9 +539,9 @@ mod audit {
         let good = desk.lines();
         let file = format!("log/{}", desk.day());
         let text = desk.read(&file);
-        desk.write(&file, &text[..text.len() - 1]);
+        desk.write(&file, text.split_at(text.len() - 1).0);
         desk.is_bad_at(CALLS, "incomplete");
-        desk.write(&file, &text[..text.len() - 40]);
+        desk.write(&file, text.split_at(text.len() - 40).0);
         desk.is_bad_at(CALLS, "incomplete");
         for garbage in ["", "{}", "null", "not json", "{\"seq\":6}"] {
             let mut lines = good.clone();

@@ -20,7 +20,6 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
 #[path = "../../examples/demo/mod.rs"]
-#[expect(unreachable_pub, redundant_imports, reason = "it is a module of programs, too")]
 pub(crate) mod demo;
 
 /// Allows every tool of the demo but `write_file` and `fetch`.

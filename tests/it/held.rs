@@ -494,7 +494,9 @@ async fn no_race_of_writers_and_callers_runs_a_swapped_handler() {
         refused += other;
     }
     stop.store(true, Ordering::SeqCst);
-    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    for writer in writers {
+        writer.join().unwrap();
+    }
     sec0.try_shutdown().await.unwrap();
 
     assert_eq!(ran.counts(), (answered, 0));

@@ -82,11 +82,11 @@ async fn tour(client: &Client, house: &House) {
     assert_eq!(text(&failed), "failed as asked");
     let misfit = call(client, "echo", json!({"txet": "?"})).await.unwrap();
     assert_eq!(misfit.is_error, Some(true));
-    assert!(denied_meta(&misfit.meta).is_none(), "arguments that do not fit are no denial");
+    assert!(denied_meta(misfit.meta.as_ref()).is_none(), "arguments that do not fit are no denial");
 }
 
-fn denied_meta(meta: &Option<rmcp::model::MetaObject>) -> Option<&Value> {
-    meta.as_ref().and_then(|meta| meta.0.get("sec0/denial"))
+fn denied_meta(meta: Option<&rmcp::model::MetaObject>) -> Option<&Value> {
+    meta.and_then(|meta| meta.0.get("sec0/denial"))
 }
 
 /// Starts a call of many seconds, and cancels it; the server lives on.
