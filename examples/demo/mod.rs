@@ -122,7 +122,7 @@ impl Demo {
     fn fail(&self, Parameters(Fail { kind }): Parameters<Fail>) -> CallToolResult {
         match kind {
             FailKind::Error => CallToolResult::error(vec![ContentBlock::text("failed as asked")]),
-            FailKind::Panic => std::panic::panic_any("panicked as asked"),
+            FailKind::Panic => std::panic::resume_unwind(Box::new("panicked as asked")),
         }
     }
 }
