@@ -17,6 +17,7 @@ pub use reason::{Force, Raised, Reason, Severity, UnknownReason};
 pub use span::{Hex, SpanIds};
 pub use trail::{Claimed, Decision, Facts, Trail, TrailKeeper};
 
+use std::fmt;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +29,6 @@ pub type Arguments = serde_json::Map<String, serde_json::Value>;
 /// `X` is the door's own part of the request (for rmcp: its parameters and context). The steps
 /// carry it untouched; they reach into it only through the traits of the domains, such as
 /// [`Claimant`](crate::identity::Claimant) and [`Sighted`](crate::registry::Sighted).
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct Call<X = ()> {
     /// The server that offers the tool.
@@ -61,5 +61,16 @@ impl<X> Call<X> {
     pub fn with_arguments(mut self, arguments: Option<Arguments>) -> Self {
         self.arguments = arguments;
         self
+    }
+}
+
+/// Says nothing of the arguments and of the door's part: they may hold secrets.
+impl<X> fmt::Debug for Call<X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("server", &self.server.at_version())
+            .field("tool", &self.tool.bounded())
+            .field("arguments", &self.arguments.as_ref().map(serde_json::Map::len))
+            .finish_non_exhaustive()
     }
 }

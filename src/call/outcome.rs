@@ -43,8 +43,10 @@ impl Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Code {
-    /// The audit log cannot be written.
+    /// The call cannot be recorded now.
     AuditUnavailable,
+    /// The caller gave up.
+    Cancelled,
     /// The tool's circuit is open.
     CircuitOpen,
     /// Time was up.
@@ -68,6 +70,7 @@ impl Code {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AuditUnavailable => "AUDIT_UNAVAILABLE",
+            Self::Cancelled => "CANCELLED",
             Self::CircuitOpen => "CIRCUIT_OPEN",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::HandlerSwap => "HANDLER_SWAP",
@@ -158,6 +161,15 @@ impl Refusal {
         self
     }
 
+    /// The same refusal, with what is known of whether the handler started.
+    pub(crate) fn with_executed(mut self, executed: bool) -> Self {
+        if executed {
+            return self.after_execution();
+        }
+        self.0.executed = false;
+        self
+    }
+
     /// What kind it is.
     pub fn code(&self) -> Code {
         self.0.code
@@ -185,7 +197,9 @@ impl Refusal {
 
     /// The status of its record.
     pub fn status(&self) -> Status {
-        if self.0.reason == Reason::DurationTooLong {
+        if self.0.reason == Reason::Cancelled {
+            Status::Cancelled
+        } else if self.0.reason == Reason::DurationTooLong {
             Status::Timeout
         } else if self.0.executed {
             Status::Error
@@ -207,7 +221,8 @@ impl std::error::Error for Refusal {}
 /// The words for a call that did not run.
 fn before(code: Code) -> &'static str {
     match code {
-        Code::AuditUnavailable => "refused: the audit log cannot be written",
+        Code::AuditUnavailable => "refused: the call cannot be recorded now",
+        Code::Cancelled => "refused: the caller gave up before the tool ran",
         Code::CircuitOpen => "refused: the tool's circuit is open",
         Code::DeadlineExceeded => "refused: the deadline passed before the tool ran",
         Code::HandlerSwap => "refused: the tool's handler was changed after the freeze",
@@ -223,13 +238,14 @@ fn before(code: Code) -> &'static str {
 fn after(code: Code) -> &'static str {
     match code {
         Code::AuditUnavailable => {
-            "the tool ran, but the audit log cannot be written; do not repeat the call blindly"
+            "the tool ran, but the call cannot be recorded now; do not repeat it blindly"
         }
         Code::DeadlineExceeded => "the deadline passed while the tool ran; it may have had effects",
         Code::SigningFailed => {
             "the tool ran, but its record cannot be signed; do not repeat the call blindly"
         }
-        Code::CircuitOpen
+        Code::Cancelled
+        | Code::CircuitOpen
         | Code::HandlerSwap
         | Code::IdempotentDuplicate
         | Code::PolicyDenied

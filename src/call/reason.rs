@@ -153,6 +153,8 @@ reasons! {
     // Ours. None of them can stand in `deny_on`: they refuse whatever it holds.
     ApprovalRequired "approval_required" High Always PolicyDenied Here,
         "The policy asks for an approval, and nothing here can give one.";
+    Cancelled "cancelled" Low Always Cancelled Here,
+        "The caller gave up before the tool ran.";
     LayerFailed "layer_failed" Medium Always PolicyDenied Here,
         "A layer that was put into the stack failed before the handler ran.";
     MalformedArguments "malformed_arguments" Medium Always PolicyDenied Here,

@@ -154,20 +154,21 @@ pub struct TrailKeeper(Arc<Mutex<Option<Box<Facts>>>>);
 
 impl Trail {
     /// Opens a trail over what is known at entry.
-    pub fn open(facts: Facts) -> (Self, TrailKeeper) {
+    pub(crate) fn open(facts: Facts) -> (Self, TrailKeeper) {
         let store = Arc::new(Mutex::new(Some(Box::new(facts))));
         (Self(Arc::clone(&store)), TrailKeeper(store))
     }
 
-    /// Notes or reads something; `None` when the record is closed already.
-    pub fn with<T>(&self, note: impl FnOnce(&mut Facts) -> T) -> Option<T> {
+    /// Notes or reads something; `None` when the record is closed already. For the steps alone:
+    /// whoever could write here could rewrite a verdict.
+    pub(crate) fn with<T>(&self, note: impl FnOnce(&mut Facts) -> T) -> Option<T> {
         self.0.lock().as_deref_mut().map(note)
     }
 }
 
 impl TrailKeeper {
     /// Takes the facts; `None` the second time.
-    pub fn take(&self) -> Option<Box<Facts>> {
+    pub(crate) fn take(&self) -> Option<Box<Facts>> {
         self.0.lock().take()
     }
 }

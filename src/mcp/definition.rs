@@ -9,23 +9,26 @@ use std::collections::HashMap;
 const VERSION_META: &str = "sec0/version";
 
 /// What is frozen of `tool`. Its version is the declared one, else the one that the options set.
-pub(super) fn definition(tool: &Tool, versions: &HashMap<String, ToolVersion>) -> Definition {
+pub(super) fn definition(
+    tool: &Tool,
+    digest: Digest,
+    versions: &HashMap<String, ToolVersion>,
+) -> Definition {
     let declared = tool.meta.as_ref().and_then(|meta| meta.0.get(VERSION_META)?.as_str());
     let version =
         declared.and_then(ToolVersion::new).or_else(|| versions.get(tool.name.as_ref()).cloned());
-    Definition::new(&tool.name, version, digest(tool))
+    Definition::new(&tool.name, version, digest)
 }
 
-/// SHA-256 of the canonical definition: every field of it counts.
-fn digest(tool: &Tool) -> Digest {
+/// SHA-256 of the canonical definition: every field of it counts. `None` for a definition that has
+/// no canonical form and so cannot be frozen: such a tool cannot be called.
+pub(super) fn digest(tool: &Tool) -> Option<Digest> {
     let limits = Limits { max_len: usize::MAX, ..Limits::default() };
     match canonical::measure(tool, limits) {
-        Ok(measured) => measured.digest,
+        Ok(measured) => Some(measured.digest),
         Err(error) => {
-            // Nested beyond all bounds: it can be listed to nobody. A digest that depends on this
-            // very value alone keeps it from ever being equal to another definition.
             tracing::error!(tool = %tool.name, %error, "the tool's definition cannot be frozen");
-            Digest::of(&fastrand::u128(..).to_be_bytes())
+            None
         }
     }
 }

@@ -66,6 +66,20 @@ where
         self.list(request, context).await
     }
 
+    /// A `tools/call` that rmcp cannot read as one arrives here. It is no custom request: a server
+    /// that forwards those would forward a call that nothing has judged.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: Request,
+    ) -> Result<CustomResult, ErrorData> {
+        if request.method.starts_with("tools/") {
+            let message = "the request is not of the shape that its method has";
+            return Err(ErrorData::invalid_params(message, None));
+        }
+        self.server.on_custom_request(request, context).await
+    }
+
     fn get_tool(&self, name: &str) -> Option<Tool> {
         self.frozen_tool(name)
     }
@@ -114,8 +128,6 @@ where
         subscribe(request: SubscribeRequestParams, context: Request) -> Result<(), ErrorData>;
         unsubscribe(request: UnsubscribeRequestParams, context: Request)
             -> Result<(), ErrorData>;
-        on_custom_request(request: CustomRequest, context: Request)
-            -> Result<CustomResult, ErrorData>;
         on_cancelled(notification: CancelledNotificationParam, context: Notification) -> ();
         on_progress(notification: ProgressNotificationParam, context: Notification) -> ();
         on_initialized(context: Notification) -> ();

@@ -1,10 +1,12 @@
 use super::reply::{ToolReply, answer, list_refused};
 use super::request::ToolRequest;
-use super::routes::Routes;
+use super::routes::{Lookout, Routes};
 use crate::call::{Call, Outcome, ServerIdent, ToolName};
 use crate::registry::{Drift, Freeze, FrozenError, Snapshot};
 use rmcp::handler::server::ServerHandler;
-use rmcp::model::{CallToolRequestParams, ListToolsResult, PaginatedRequestParams, Tool};
+use rmcp::model::{
+    CallToolRequestParams, ErrorCode, ListToolsResult, PaginatedRequestParams, Tool,
+};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use std::convert::Infallible;
@@ -40,7 +42,7 @@ where
         if let Some(drift) = &drift {
             service.tampering(&ident, drift);
         }
-        let swapped = frozen.swapped_in(&seen).map(|tool| Drift::Changed(tool.into()));
+        let swapped = frozen.swapped_in(&seen);
         if let (None, Some(swapped)) = (&drift, &swapped) {
             service.tampering(&ident, swapped);
         }
@@ -62,7 +64,8 @@ where
     ///
     /// # Errors
     ///
-    /// `REGISTRY_FROZEN`. The attempt is recorded.
+    /// `REGISTRY_FROZEN`. The attempt is recorded, if it is among the first hundred that a layer
+    /// sees.
     pub fn register(&self, tool: &Tool) -> Result<(), FrozenError> {
         let drift = match self.routes.get(&tool.name) {
             None => Drift::Added(tool.name.as_ref().into()),
@@ -76,8 +79,8 @@ where
         self.routes.get(name).cloned()
     }
 
-    /// The inner server's list, if every tool in it is as it was frozen. Where the server lists
-    /// nothing, as one does that leaves the listing to its router, the frozen tools are listed.
+    /// The inner server's list, if every tool in it is as it was frozen. A server that answers no
+    /// lists is answered for with the frozen tools.
     pub(super) async fn list(
         &self,
         request: Option<PaginatedRequestParams>,
@@ -86,11 +89,12 @@ where
         if let Some(drift) = &self.drift {
             return Err(list_refused(drift));
         }
-        let is_first_page = request.as_ref().is_none_or(|request| request.cursor.is_none());
-        let mut listed = self.server.list_tools(request, context).await?;
-        if is_first_page && listed.tools.is_empty() && listed.next_cursor.is_none() {
-            listed.tools = self.live_tools();
-        }
+        let listed = match self.server.list_tools(request, context).await {
+            Err(error) if error.code == ErrorCode::METHOD_NOT_FOUND => {
+                ListToolsResult::with_all_items(self.live_tools())
+            }
+            listed => listed?,
+        };
         match self.routes.drift(&listed.tools) {
             None => Ok(listed),
             Some(drift) => {
@@ -131,11 +135,10 @@ where
     ) -> Call<ToolRequest> {
         let name = std::mem::take(&mut params.name);
         let arguments = params.arguments.take();
-        let route = self.routes.position(&name);
-        let live = self.routes.sight(&name, route);
         let cancel = context.ct.clone();
         let session = Arc::clone(&self.session);
-        let door = ToolRequest { params, context, session, live, route };
+        let routes: Arc<dyn Lookout> = Arc::<Routes<H>>::clone(&self.routes);
+        let door = ToolRequest { params, context, session, routes };
         Call::new(Arc::clone(&self.ident), ToolName::new(name), cancel, door)
             .with_arguments(arguments)
     }

@@ -5,14 +5,16 @@ use super::request::ToolRequest;
 use super::service::{ToolRouterExt, ToolService};
 use crate::call::{Arguments, Call, Outcome};
 use crate::registry::Freeze;
-use rmcp::ErrorData;
 use rmcp::handler::server::ServerHandler;
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::handler::server::tool::{IntoCallToolResult, ToolCallContext};
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, ServerCapabilities,
+    CallToolRequestParams, CallToolResponse, CallToolResult, Implementation,
+    ListToolsRequestMethod, ListToolsResult, PaginatedRequestParams, ServerCapabilities,
     ServerConfig, Tool,
 };
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer};
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -69,6 +71,14 @@ pub struct MockServer {
 impl ServerHandler for MockServer {
     fn get_info(&self) -> ServerConfig {
         self.info.clone()
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListToolsRequestMethod>())
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::call::{End, Outcome, Refusal, Reply, Retry, SpanIds};
+use crate::call::{End, Outcome, Reason, Refusal, Reply, Retry, SpanIds};
 use crate::registry::{Denials, Drift, Manner};
 use rmcp::ErrorData;
 use rmcp::model::{
@@ -72,12 +72,15 @@ pub(super) fn answer(outcome: Outcome<ToolReply>, manner: &Manner) -> ToolReply 
             Ok(stamped(result, outcome.span).into())
         }
         End::Replied(reply) => reply,
-        End::Refused(refusal) if refusal.reason() == crate::call::Reason::UnknownTool => {
+        End::Refused(refusal) if refusal.reason() == Reason::UnknownTool => {
             Err(ErrorData::invalid_params("tool not found", None))
+        }
+        End::Refused(refusal) if refusal.reason() == Reason::Cancelled => {
+            Err(ErrorData::internal_error("the call was cancelled before the tool ran", None))
         }
         End::Refused(refusal) => denied(&refusal, outcome.span, manner.denials),
         End::Panicked => Err(ErrorData::internal_error(
-            "the tool's handler panicked; the record of the call says so",
+            "the call ended in a panic; its record says so",
             Some(trace(outcome.span)),
         )),
     }

@@ -1,11 +1,12 @@
-use crate::registry::{Live, Sight, Sighted, Snapshot};
+use super::routes::Lookout;
+use crate::registry::{Sight, Sighted, Snapshot};
 use rmcp::RoleServer;
 use rmcp::model::CallToolRequestParams;
 use rmcp::service::RequestContext;
+use std::fmt;
 use std::sync::Arc;
 
-/// rmcp's part of a call: what the handler will need, and what is to be seen of the tool.
-#[derive(Debug)]
+/// rmcp's part of a call: what the handler will need, and where to look for the tool.
 #[non_exhaustive]
 pub struct ToolRequest {
     /// The parameters without name and arguments, which the call itself carries.
@@ -13,13 +14,18 @@ pub struct ToolRequest {
     /// The request's context: peer, cancellation, `_meta`, extensions.
     pub context: RequestContext<RoleServer>,
     pub(super) session: Arc<Snapshot>,
-    pub(super) live: Live,
-    /// Where the route stands among the frozen ones.
-    pub(super) route: Option<usize>,
+    pub(super) routes: Arc<dyn Lookout>,
 }
 
 impl Sighted for ToolRequest {
-    fn sight(&self) -> Sight<'_> {
-        Sight::new(&self.session, self.live)
+    fn sight(&self, tool: &str) -> Sight<'_> {
+        Sight::new(&self.session, self.routes.sight(tool))
+    }
+}
+
+/// Says nothing of parameters and headers: they may hold secrets.
+impl fmt::Debug for ToolRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolRequest").field("id", &self.context.id).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
-use super::definition::definition;
+use super::definition::{definition, digest};
 use super::held::HeldRouter;
 use crate::call::ToolVersion;
+use crate::digest::Digest;
 use crate::registry::{Drift, HandlerId, Live, Snapshot};
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::handler::server::tool::DynCallToolHandler;
@@ -25,6 +26,23 @@ pub(super) struct Routes<H> {
 pub(super) struct Route<H> {
     pub(super) tool: Tool,
     pub(super) handler: Arc<DynCallToolHandler<H>>,
+    digest: Digest,
+}
+
+/// Where a call looks for its tool, whatever the server.
+pub(super) trait Lookout: Send + Sync {
+    /// What is to be seen of the tool now.
+    fn sight(&self, name: &str) -> Live;
+}
+
+impl<H: Send + Sync + 'static> Lookout for Routes<H> {
+    fn sight(&self, name: &str) -> Live {
+        let Some(router) = &self.live else { return Live::Owned };
+        // A router that is not shown is one in which nothing can be called.
+        let mut sight = Live::Missing;
+        router.look(&mut |router| sight = compare(self.route(name), router, name));
+        sight
+    }
 }
 
 impl<H: Send + Sync + 'static> Routes<H> {
@@ -42,8 +60,11 @@ impl<H: Send + Sync + 'static> Routes<H> {
     }
 
     fn new(routes: impl Iterator<Item = ToolRoute<H>>) -> Self {
-        let route = |route: ToolRoute<H>| Route { tool: route.attr, handler: route.call };
-        let mut list: Vec<_> = routes.map(route).collect();
+        let route = |route: ToolRoute<H>| {
+            let digest = digest(&route.attr)?;
+            Some(Route { tool: route.attr, handler: route.call, digest })
+        };
+        let mut list: Vec<_> = routes.filter_map(route).collect();
         list.sort_by(|one, other| one.tool.name.cmp(&other.tool.name));
         let names = list.iter().enumerate();
         let index = names.map(|(at, route)| (route.tool.name.as_ref().into(), at)).collect();
@@ -52,25 +73,21 @@ impl<H: Send + Sync + 'static> Routes<H> {
 
     pub(super) fn snapshot(&self, versions: &HashMap<String, ToolVersion>) -> Snapshot {
         Snapshot::new(self.list.iter().map(|route| {
-            let mut definition = definition(&route.tool, versions);
+            let mut definition = definition(&route.tool, route.digest, versions);
             definition.handler = self.shared.as_ref().map(|router| {
                 let address = Arc::as_ptr(&route.handler).cast::<()>().addr();
-                HandlerId::new(Arc::clone(router), address, Arc::new(Arc::clone(&route.handler)))
+                HandlerId::new(router, address, Arc::new(Arc::downgrade(&route.handler)))
             });
             definition
         }))
     }
 
-    pub(super) fn position(&self, name: &str) -> Option<usize> {
-        self.index.get(name).copied()
-    }
-
-    pub(super) fn at(&self, position: usize) -> Option<&Route<H>> {
-        self.list.get(position)
+    pub(super) fn route(&self, name: &str) -> Option<&Route<H>> {
+        self.list.get(*self.index.get(name)?)
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Tool> {
-        Some(&self.at(self.position(name)?)?.tool)
+        Some(&self.route(name)?.tool)
     }
 
     pub(super) fn tools(&self) -> Vec<Tool> {
@@ -79,16 +96,7 @@ impl<H: Send + Sync + 'static> Routes<H> {
 
     /// True unless the live router has lost the tool.
     pub(super) fn is_live(&self, name: &str) -> bool {
-        self.sight(name, self.position(name)) != Live::Missing
-    }
-
-    /// What is to be seen of the tool now.
-    pub(super) fn sight(&self, name: &str, position: Option<usize>) -> Live {
-        let Some(router) = &self.live else { return Live::Owned };
-        let frozen = position.and_then(|at| self.at(at));
-        let mut sight = Live::Missing;
-        router.look(&mut |router| sight = compare(frozen, router, name));
-        sight
+        self.sight(name) != Live::Missing
     }
 
     /// The first difference of a list of tools, or of the live router, from what was taken. Tools

@@ -102,8 +102,9 @@ async fn run<H: ServerHandler>(
     routes: &Routes<H>,
     call: Call<ToolRequest>,
 ) -> ToolReply {
-    let ToolRequest { mut params, context, route, .. } = call.door;
-    let Some(route) = route.and_then(|at| routes.at(at)) else {
+    let ToolRequest { mut params, context, .. } = call.door;
+    // By the name that was judged, and by no other.
+    let Some(route) = routes.route(call.tool.as_str()) else {
         return Err(ErrorData::invalid_params("tool not found", None));
     };
     params.name = call.tool.into_inner();

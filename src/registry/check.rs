@@ -38,8 +38,8 @@ pub enum Live {
 
 /// The door's part of a call that can say what it sees of the tool.
 pub trait Sighted {
-    /// What is to be seen now.
-    fn sight(&self) -> Sight<'_>;
+    /// What is to be seen of `tool` now.
+    fn sight(&self, tool: &str) -> Sight<'_>;
 }
 
 /// Whether tool `name`, as seen now, is the one that was frozen.

@@ -2,7 +2,7 @@ use crate::call::ToolVersion;
 use crate::digest::Digest;
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// What is frozen of one tool: its name, its version, and the digest of its whole definition
 /// (title, description, both schemas, annotations, icons and `_meta` included).
@@ -41,26 +41,27 @@ impl Definition {
     }
 }
 
-/// Which handler a tool had in which router. Keeps both alive, so that an address stays theirs.
+/// Which handler a tool had in which router. Holds on to the memory of both, so that an address
+/// stays theirs, and not to what is in it: a handler may own the layer that holds this.
 #[derive(Clone)]
 pub struct HandlerId {
-    router: Arc<dyn Any + Send + Sync>,
+    router: Weak<dyn Any + Send + Sync>,
     address: usize,
     _handler: Arc<dyn Any + Send + Sync>,
 }
 
 impl HandlerId {
-    /// The handler at `address`, which `handler` keeps alive, of the shared `router`.
+    /// The handler at `address`, to which `handler` is a weak pointer, of the shared `router`.
     pub fn new(
-        router: Arc<dyn Any + Send + Sync>,
+        router: &Arc<dyn Any + Send + Sync>,
         address: usize,
         handler: Arc<dyn Any + Send + Sync>,
     ) -> Self {
-        Self { router, address, _handler: handler }
+        Self { router: Arc::downgrade(router), address, _handler: handler }
     }
 
     fn is_swapped_in(&self, later: &Self) -> bool {
-        std::ptr::addr_eq(Arc::as_ptr(&self.router), Arc::as_ptr(&later.router))
+        std::ptr::addr_eq(self.router.as_ptr(), later.router.as_ptr())
             && self.address != later.address
     }
 }

@@ -43,11 +43,12 @@ impl Snapshot {
     }
 
     /// The first tool whose handler was swapped before `later` was taken, where that can be seen.
-    pub fn swapped_in(&self, later: &Self) -> Option<&str> {
+    pub fn swapped_in(&self, later: &Self) -> Option<Drift> {
         let swapped = |tool: &&Arc<Definition>| {
             later.get(&tool.name).is_some_and(|now| tool.is_swapped_in(now))
         };
-        self.tools.values().filter(swapped).map(|tool| &*tool.name).min()
+        let first = self.tools.values().filter(swapped).map(|tool| &tool.name).min();
+        first.map(|name| Drift::Swapped(name.clone()))
     }
 
     /// The first difference of `later` from this, by the name of the tool; `None` when equal.
@@ -83,7 +84,7 @@ fn digest_of(tools: &HashMap<Box<str>, Arc<Definition>>) -> Digest {
 
 /// How one registry differs from another, by the first tool that does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "there is no fourth way to differ")]
+#[expect(clippy::exhaustive_enums, reason = "there is no fifth way to differ")]
 pub enum Drift {
     /// The tool is new.
     Added(Box<str>),
@@ -91,13 +92,17 @@ pub enum Drift {
     Changed(Box<str>),
     /// The tool is gone.
     Removed(Box<str>),
+    /// The tool has another handler.
+    Swapped(Box<str>),
 }
 
 impl Drift {
     /// The tool's name.
     pub fn tool(&self) -> &str {
         match self {
-            Self::Added(name) | Self::Changed(name) | Self::Removed(name) => name,
+            Self::Added(name) | Self::Changed(name) | Self::Removed(name) | Self::Swapped(name) => {
+                name
+            }
         }
     }
 }
@@ -108,6 +113,9 @@ impl fmt::Display for Drift {
             Self::Added(name) => write!(f, "tool `{name}` was added after the freeze"),
             Self::Changed(name) => write!(f, "tool `{name}` was changed after the freeze"),
             Self::Removed(name) => write!(f, "tool `{name}` was removed after the freeze"),
+            Self::Swapped(name) => {
+                write!(f, "the handler of tool `{name}` was swapped after the freeze")
+            }
         }
     }
 }

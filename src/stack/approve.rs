@@ -3,13 +3,19 @@ use super::future::StepFuture;
 use super::step::step;
 use crate::call::{Facts, Reason, Refusal};
 use crate::policy::Ruling;
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::pin::Pin;
 use std::task::{Context, Poll};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tower::Service;
-use tower::util::{Oneshot, ServiceExt};
 
 step! {
     /// Turns an allowed call into a permitted one; a call for which the policy asks a human is refused
     /// until approvals are built.
+    ///
+    /// A call that waits here, for room in a concurrency limit for example, stops waiting when its
+    /// caller gives up.
     ///
     /// # Order
     ///
@@ -42,7 +48,7 @@ where
 {
     type Response = S::Response;
     type Error = E;
-    type Future = StepFuture<Oneshot<S, Permitted<X>>>;
+    type Future = StepFuture<ApproveFuture<S, X>>;
 
     /// Always ready: what is not ready below, such as a full concurrency limit, waits inside the
     /// future, so that it keeps no other call from being judged.
@@ -54,11 +60,69 @@ where
         match judged.verdict().ruling() {
             Ruling::Allow | Ruling::WouldDeny => {
                 judged.intact().identified().entered().trail().with(Facts::permit);
-                StepFuture::passed(self.inner.clone().oneshot(Permitted { judged }))
+                StepFuture::passed(ApproveFuture::new(self.inner.clone(), Permitted { judged }))
             }
             Ruling::Ask | Ruling::Deny => {
                 StepFuture::refused(Refusal::new(Reason::ApprovalRequired))
             }
         }
+    }
+}
+
+pin_project! {
+    /// The future of [`Approve`]: waits until what lies below takes the call, unless the caller
+    /// gives up first; then it is the future of what lies below.
+        pub struct ApproveFuture<S, X>
+    where
+        S: Service<Permitted<X>>,
+    {
+        below: S,
+        waiting: Option<Permitted<X>>,
+        // Made when there is something to wait for.
+        given_up: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+        #[pin]
+        running: Option<S::Future>,
+    }
+}
+
+impl<S: Service<Permitted<X>>, X> ApproveFuture<S, X> {
+    fn new(below: S, permitted: Permitted<X>) -> Self {
+        Self { below, waiting: Some(permitted), given_up: None, running: None }
+    }
+}
+
+impl<S: Service<Permitted<X>>, X> fmt::Debug for ApproveFuture<S, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApproveFuture").finish_non_exhaustive()
+    }
+}
+
+impl<S, X, E> Future for ApproveFuture<S, X>
+where
+    S: Service<Permitted<X>, Error = E>,
+    E: From<Refusal>,
+{
+    type Output = Result<S::Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Some(permitted) = this.waiting.take() {
+            match this.below.poll_ready(cx) {
+                Poll::Ready(Ok(())) => this.running.set(Some(this.below.call(permitted))),
+                Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
+                Poll::Pending => {
+                    let cancel = &permitted.judged.intact().identified().entered().call().cancel;
+                    let given_up = this
+                        .given_up
+                        .get_or_insert_with(|| Box::pin(cancel.clone().cancelled_owned()));
+                    if given_up.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(Err(Refusal::new(Reason::Cancelled).into()));
+                    }
+                    *this.waiting = Some(permitted);
+                    return Poll::Pending;
+                }
+            }
+        }
+        this.running.as_pin_mut().map_or(Poll::Pending, |running| running.poll(cx))
     }
 }

@@ -5,6 +5,7 @@ use crate::call::{
 };
 use crate::canonical::{self, Limits};
 use crate::limit::Deadline;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +44,11 @@ impl Guard {
         self.slot = Some(slot);
     }
 
+    /// The refusal that the log's state asks for; `None` while it works.
+    pub(super) fn log_refusal(&self) -> Option<Refusal> {
+        self.shared.log.as_ref().and_then(unhealthy)
+    }
+
     /// Closes the record with the call's end, and gives the answer that may leave.
     pub(super) fn finish<R: Reply>(mut self, mut outcome: Outcome<R>) -> Outcome<R> {
         let Some(mut facts) = self.keeper.take() else {
@@ -50,11 +56,20 @@ impl Guard {
             outcome.end = End::Refused(unavailable(Code::AuditUnavailable).after_execution());
             return outcome;
         };
-        outcome.end = close(&mut facts, outcome.end, &self.cancel);
-        if self.deadline.is_some_and(|deadline| deadline.passed(self.shared.clock.monotonic())) {
+        let late = self.deadline.is_some_and(|at| at.passed(self.shared.clock.monotonic()));
+        if late && !matches!(outcome.end, End::Refused(_)) {
             note_overtime(&mut facts);
         }
-        if let Some(refusal) = self.shared.log.as_ref().and_then(unhealthy) {
+        // A reply is somebody else's code: it may panic while it is looked at, and the record is
+        // written all the same.
+        let (end, cancel) = (outcome.end, &self.cancel);
+        let closed = catch_unwind(AssertUnwindSafe(|| close(&mut facts, end, cancel)));
+        outcome.end = closed.unwrap_or_else(|payload| {
+            std::mem::forget(payload);
+            facts.status = Status::Panicked;
+            End::Panicked
+        });
+        if let Some(refusal) = self.log_refusal() {
             outcome.end = withhold(&mut facts, outcome.end, refusal);
         }
         self.push(facts);
@@ -105,8 +120,8 @@ fn close<R: Reply>(facts: &mut Facts, end: End<R>, cancel: &CancellationToken) -
     }
 }
 
-/// The reply's digest. A reply is in memory already, so only its depth is bounded; one that JSON
-/// cannot say cannot reach the wire either, and has no digest.
+/// The reply's digest. A reply is in memory already, so only its depth is bounded: one that is
+/// nested deeper than a reader of JSON will follow has no digest.
 fn output_digest(body: &impl serde::Serialize) -> Option<[u8; 32]> {
     let limits = Limits { max_len: usize::MAX, ..Limits::default() };
     match canonical::measure(body, limits) {
@@ -121,8 +136,7 @@ fn output_digest(body: &impl serde::Serialize) -> Option<[u8; 32]> {
 fn refuse(facts: &mut Facts, refusal: Refusal) -> Refusal {
     refusal.reasons().iter().for_each(|reason| facts.found(*reason));
     facts.refused_for = Some(refusal.reason());
-    let refusal = refusal.with_reasons(facts.reasons.clone());
-    let refusal = if facts.executed() { refusal.after_execution() } else { refusal };
+    let refusal = refusal.with_reasons(facts.reasons.clone()).with_executed(facts.executed());
     facts.decision = Decision::Deny;
     facts.status = refusal.status();
     refusal
@@ -144,5 +158,5 @@ fn withhold<R>(facts: &mut Facts, end: End<R>, refusal: Refusal) -> End<R> {
     facts.found(refusal.reason());
     facts.refused_for = Some(refusal.reason());
     let refusal = refusal.with_reasons(facts.reasons.clone());
-    End::Refused(if facts.executed() { refusal.after_execution() } else { refusal })
+    End::Refused(refusal.with_executed(facts.executed()))
 }

@@ -1,6 +1,7 @@
+use super::future::StepFuture;
 use super::reserve::Reserved;
 use super::step::step;
-use crate::call::{Cleared, Refusal, Trail};
+use crate::call::{Cleared, Reason, Refusal, Trail};
 use crate::clock::Clock;
 use pin_project_lite::pin_project;
 use std::convert::Infallible;
@@ -18,6 +19,8 @@ step! {
     /// It accepts only [`Reserved`], and it alone makes the [`Cleared`] that a door's handler
     /// takes.
     ///
+    /// A call whose caller has given up, or whose record is closed, does not run.
+    ///
     /// # Order
     ///
     /// Innermost: from here on the call counts as executed.
@@ -30,7 +33,7 @@ where
 {
     type Response = S::Response;
     type Error = Refusal;
-    type Future = InvokeFuture<S::Future>;
+    type Future = StepFuture<InvokeFuture<S::Future>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         self.inner.poll_ready(cx).map_err(|never| match never {})
@@ -38,13 +41,18 @@ where
 
     fn call(&mut self, reserved: Reserved<X>) -> Self::Future {
         let (call, trail) = reserved.into_parts();
+        if call.cancel.is_cancelled() {
+            return StepFuture::refused(Refusal::new(Reason::Cancelled));
+        }
         let clock = Arc::clone(&self.shared.clock);
         let started = clock.monotonic();
-        trail.with(|facts| facts.started = Some(started));
-        InvokeFuture {
-            inner: self.inner.call(Cleared::new(call)),
-            timing: Timing { trail, clock, started },
+        if trail.with(|facts| facts.started = Some(started)).is_none() {
+            // The record is closed: somebody kept the call beyond its end. It must not run now.
+            tracing::error!("a layer in the security stack passed a call on after it had ended");
+            return StepFuture::refused(Refusal::new(Reason::LayerFailed));
         }
+        let timing = Timing { trail, clock, started };
+        StepFuture::passed(InvokeFuture { inner: self.inner.call(Cleared::new(call)), timing })
     }
 }
 

@@ -15,8 +15,11 @@ use tower::{Layer, ServiceBuilder};
 
 /// The whole way of a call as one tower layer: what an author puts on a server.
 ///
-/// Build it once and clone it for every session: the clones share the policy, the log and the
-/// frozen registry, which is that of the first server they wrap.
+/// One layer is for one server. Build it once and clone it for every session: the clones share the
+/// policy, the log and the frozen registry, which is that of the first server they wrap; a session
+/// with other tools is refused. Wrap the server once, too, and clone what comes out, if it holds
+/// its routes: what is wrapped again is compared by its definitions, and by its handlers only
+/// where they come from one shared router.
 ///
 /// Ordinary tower layers go between with [`around`](Self::around).
 #[derive(Debug, Clone)]
@@ -56,8 +59,10 @@ impl<M> Sec0SecurityLayer<M> {
     ///
     /// ```
     /// # fn doc(options: sec0::Sec0Options) {
-    /// use tower::limit::ConcurrencyLimitLayer;
-    /// let sec0 = sec0::Sec0SecurityLayer::new(options).around(ConcurrencyLimitLayer::new(8));
+    /// // One limit for all sessions; `ConcurrencyLimitLayer` would be one for each.
+    /// use tower::limit::GlobalConcurrencyLimitLayer;
+    /// let eight = GlobalConcurrencyLimitLayer::new(8);
+    /// let sec0 = sec0::Sec0SecurityLayer::new(options).around(eight);
     /// # }
     /// ```
     pub fn around<N>(self, layer: N) -> Sec0SecurityLayer<Stack<M, N>> {

@@ -67,7 +67,8 @@ impl Sec0Options {
         }
     }
 
-    /// Reads the policy, and opens the key that it names.
+    /// Reads the policy, and opens the key that it names. A program that signs with something else
+    /// reads the policy itself and gives it to [`new`](Self::new).
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@ use super::guard::Guard;
 use super::shared::unavailable;
 use super::step::step;
 use crate::audit::{Admit, Refused, Slot};
-use crate::call::{Call, Code, End, Facts, Outcome, Refusal, Reply, Retry, SpanIds, Trail};
+use crate::call::{Call, Code, End, Facts, Outcome, Reason, Refusal, Reply, Retry, SpanIds, Trail};
 use crate::policy::Policy;
 use pin_project_lite::pin_project;
 use std::convert::Infallible;
@@ -214,20 +214,20 @@ where
     R: Reply,
 {
     let span = entered.call.span;
-    let retry = match admitted {
+    let refusal = match admitted {
         Some(Ok(slot)) => {
             guard.admit(slot);
-            return State::running(below, entered, guard);
+            // It may have failed while the call waited.
+            match guard.log_refusal() {
+                None => return State::running(below, entered, guard),
+                Some(refusal) => refusal,
+            }
         }
-        None => {
-            // Recorded as cancelled; nobody waits for this answer.
-            drop(guard);
-            let outcome = refused(span, unavailable(Code::AuditUnavailable));
-            return State::Answered { outcome: Some(outcome) };
+        None => Refusal::new(Reason::Cancelled),
+        Some(Err(Refused::Backlog)) => {
+            unavailable(Code::AuditUnavailable).with_retry(Retry::After(Duration::from_millis(100)))
         }
-        Some(Err(Refused::Backlog)) => Retry::After(Duration::from_millis(100)),
-        Some(Err(Refused::Closed)) => Retry::Never,
+        Some(Err(Refused::Closed)) => unavailable(Code::AuditUnavailable).with_retry(Retry::Never),
     };
-    let refusal = unavailable(Code::AuditUnavailable).with_retry(retry);
     State::Answered { outcome: Some(guard.finish(refused(span, refusal))) }
 }

@@ -79,10 +79,12 @@ impl<S> Verify<S> {
         let call = entered.call();
         // A door that never froze its registry has no tool that could be called.
         let frozen = self.shared.frozen.get().ok_or(Reason::UnknownTool)?;
-        let found = check(frozen, call.tool.as_str(), call.door.sight());
+        let name = call.tool.as_str();
+        let found = check(frozen, name, call.door.sight(name));
         entered.trail().with(|facts| {
             facts.registry_sha256 = Some(*frozen.digest().as_bytes());
-            let known = frozen.get(call.tool.as_str());
+            // Refused or not, the record has the version of the tool that was frozen.
+            let known = found.ok().or_else(|| frozen.get(name));
             facts.version = known.and_then(|definition| definition.version.clone());
         });
         found.cloned()

@@ -29,7 +29,7 @@ impl Claimant for Door {
 }
 
 impl Sighted for Door {
-    fn sight(&self) -> Sight<'_> {
+    fn sight(&self, _tool: &str) -> Sight<'_> {
         Sight::new(&self.0, Live::Owned)
     }
 }

@@ -19,9 +19,6 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _,
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
-#[path = "../../examples/demo/mod.rs"]
-pub(crate) mod demo;
-
 /// Allows every tool of the demo but `write_file` and `fetch`.
 pub(crate) const DEMO_POLICY: &str = "\
 tenant: acme
@@ -286,10 +283,8 @@ pub(crate) async fn call<C: Service<RoleClient>>(
 }
 
 pub(crate) fn error_data(error: ServiceError) -> ErrorData {
-    match error {
-        ServiceError::McpError(error) => error,
-        other => panic!("no answer but {other:?}"),
-    }
+    let ServiceError::McpError(error) = error else { panic!("no answer but {error:?}") };
+    error
 }
 
 /// The text of a result.

@@ -2,17 +2,17 @@
 //! was asked.
 
 use rmcp::handler::server::router::tool::ToolRouter;
-use rmcp::handler::server::tool::{InputResponses, RequestState, ToolCallContext};
-use rmcp::handler::server::wrapper::{Json, Parameters};
+use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::model::*;
-use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
-use rmcp::{ServerHandler, tool, tool_router};
+use rmcp::service::{
+    NotificationContext, RequestContext, RoleClient, RoleServer, SubscriptionContext,
+};
+use rmcp::{ClientHandler, ServerHandler};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 type Answer<T> = Result<T, ErrorData>;
 
@@ -53,7 +53,7 @@ impl Everything {
         tokio::time::timeout(crate::drive::PATIENCE, all).await.expect(method).unwrap();
     }
 
-    fn saw(&self, method: &'static str, params: impl Serialize, meta: impl Serialize) {
+    pub(crate) fn saw(&self, method: &'static str, params: impl Serialize, meta: impl Serialize) {
         let what = json!({ "params": params, "meta": meta }).to_string();
         self.seen.send_modify(|seen| seen.push(Seen { method, what }));
     }
@@ -73,176 +73,6 @@ impl Everything {
 /// A value of one of rmcp's types.
 pub(crate) fn made<T: DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
-}
-
-#[derive(Debug, Deserialize, schemars::JsonSchema)]
-struct Pair {
-    a: i64,
-    b: i64,
-}
-
-#[derive(Debug, Serialize, schemars::JsonSchema)]
-struct Sum {
-    sum: i64,
-}
-
-fn a_question() -> ElicitRequestParams {
-    made(json!({
-        "mode": "form",
-        "message": "Name?",
-        "requestedSchema": {
-            "type": "object",
-            "properties": {"name": {"type": "string"}},
-            "required": ["name"],
-        },
-    }))
-}
-
-fn internal(error: impl std::fmt::Display) -> ErrorData {
-    ErrorData::internal_error(error.to_string(), Some(json!({"from": "the tool"})))
-}
-
-fn said(text: impl Into<String>) -> CallToolResult {
-    CallToolResult::success(vec![ContentBlock::text(text)])
-}
-
-#[tool_router]
-#[expect(deprecated, reason = "what is deprecated is passed through as long as it is there")]
-impl Everything {
-    #[tool(description = "Content of each kind, and a meta of its own")]
-    async fn contents(&self) -> CallToolResult {
-        made(json!({
-            "content": [
-                {"type": "text", "text": "plain", "annotations": {"audience": ["user"]}},
-                {"type": "image", "data": "AAAA", "mimeType": "image/png"},
-                {"type": "audio", "data": "AAAA", "mimeType": "audio/wav"},
-                {"type": "resource_link", "uri": "file:///a", "name": "a", "_meta": {"k": 1}},
-                {"type": "resource", "resource": {"uri": "file:///b", "text": "b"}},
-            ],
-            "isError": false,
-            "_meta": {"acme/own": {"deep": [1, 2.5, null]}},
-        }))
-    }
-
-    #[tool(description = "Structured content with an output schema")]
-    async fn structured(&self, Parameters(Pair { a, b }): Parameters<Pair>) -> Json<Sum> {
-        Json(Sum { sum: a + b })
-    }
-
-    #[tool(description = "Structured content that is no object")]
-    async fn list(&self) -> CallToolResult {
-        CallToolResult::structured(json!([1, 2, 3]))
-    }
-
-    #[tool(description = "Fails as a tool does")]
-    async fn fails(&self) -> CallToolResult {
-        CallToolResult::error(vec![ContentBlock::text("it did not work")])
-    }
-
-    #[tool(description = "Fails as the protocol does")]
-    async fn errs(&self) -> Answer<CallToolResult> {
-        Err(ErrorData::new(ErrorCode(-31999), "ours", Some(json!({"detail": [1]}))))
-    }
-
-    #[tool(description = "Has its own idea of bad parameters")]
-    async fn picky(&self) -> Answer<CallToolResult> {
-        Err(ErrorData::invalid_params("not these", Some(json!({"which": "these"}))))
-    }
-
-    #[tool(description = "Tells what it was given")]
-    async fn context(&self, context: RequestContext<RoleServer>) -> CallToolResult {
-        let seen = json!({
-            "id": context.id,
-            "meta": context.meta,
-            "version": context.protocol_version(),
-            "client": context.client_info(),
-            "capabilities": context.client_capabilities(),
-            "extensions": context.extensions.len(),
-        });
-        said(seen.to_string())
-    }
-
-    #[tool(description = "Reports its progress")]
-    async fn progress(&self, context: RequestContext<RoleServer>) -> Answer<CallToolResult> {
-        let token = context.meta.get_progress_token().ok_or_else(|| internal("no token"))?;
-        for step in [1.0, 2.0] {
-            let progress = ProgressNotificationParam::new(token.clone(), step)
-                .with_total(2.0)
-                .with_message("on the way");
-            context.peer.notify_progress(progress).await.map_err(internal)?;
-        }
-        Ok(said("done"))
-    }
-
-    #[tool(description = "Writes to the client's log, and says that lists changed")]
-    async fn notifies(&self, context: RequestContext<RoleServer>) -> Answer<CallToolResult> {
-        let peer = &context.peer;
-        let line = made(json!({"level": "warning", "logger": "acme", "data": {"n": 1}}));
-        peer.notify_logging_message(line).await.map_err(internal)?;
-        peer.notify_tool_list_changed().await.map_err(internal)?;
-        peer.notify_prompt_list_changed().await.map_err(internal)?;
-        peer.notify_resource_list_changed().await.map_err(internal)?;
-        let uri = made(json!({"uri": "file:///a"}));
-        peer.notify_resource_updated(uri).await.map_err(internal)?;
-        Ok(said("notified"))
-    }
-
-    #[tool(description = "Asks the client's model")]
-    async fn samples(&self, context: RequestContext<RoleServer>) -> Answer<CallToolResult> {
-        let question =
-            CreateMessageRequestParams::new(vec![SamplingMessage::user_text("Why?")], 16);
-        let answer = context.peer.create_message(question).await.map_err(internal)?;
-        Ok(said(json!(answer).to_string()))
-    }
-
-    #[tool(description = "Asks the human")]
-    async fn elicits(&self, context: RequestContext<RoleServer>) -> Answer<CallToolResult> {
-        let answer = context.peer.create_elicitation(a_question()).await.map_err(internal)?;
-        Ok(said(json!(answer).to_string()))
-    }
-
-    #[tool(description = "Asks for the roots")]
-    async fn roots(&self, context: RequestContext<RoleServer>) -> Answer<CallToolResult> {
-        let answer = context.peer.list_roots().await.map_err(internal)?;
-        Ok(said(json!(answer).to_string()))
-    }
-
-    #[tool(description = "Needs an answer before it goes on")]
-    async fn asks_back(
-        &self,
-        Parameters(Pair { a, b }): Parameters<Pair>,
-        RequestState(state): RequestState,
-        InputResponses(responses): InputResponses,
-    ) -> Answer<CallToolResponse> {
-        if state.as_deref() == Some("st.ate \"1\"") {
-            let answers = json!({"sum": a + b, "responses": responses});
-            return Ok(said(answers.to_string()).into());
-        }
-        let question = InputRequest::Elicitation(ElicitRequest::new(a_question()));
-        let questions = [("answer".to_owned(), question)].into();
-        let result = InputRequiredResult::new(Some(questions), Some("st.ate \"1\"".to_owned()));
-        Ok(result.with_meta(made(json!({"acme/own": 1}))).into())
-    }
-
-    #[tool(description = "Goes on as a task")]
-    async fn becomes_task(&self) -> CallToolResponse {
-        let at = "2026-01-02T03:04:05Z";
-        let task = Task::new("task-1", TaskStatus::Working, at, at).with_poll_interval_ms(10);
-        CallToolResponse::Task(CreateTaskResult::new(task))
-    }
-
-    #[tool(description = "Waits until it is cancelled")]
-    async fn waits(&self, cancelled: CancellationToken) -> CallToolResult {
-        self.saw("tool waits", (), ());
-        cancelled.cancelled().await;
-        self.saw("tool was cancelled", (), ());
-        said("cancelled")
-    }
-
-    #[tool(description = "Is disabled")]
-    async fn hidden(&self) -> CallToolResult {
-        said("nobody should see this")
-    }
 }
 
 // A new method in rmcp is a new way past the layer: this lint says that the fixture lacks it, and
@@ -380,8 +210,16 @@ impl ServerHandler for Everything {
     async fn listen(&self, context: SubscriptionContext) -> Answer<()> {
         let meta = &context.request_context().meta;
         self.saw("listen", (context.requested(), context.accepted()), meta);
-        context.sink().notify_tool_list_changed().await.map_err(internal)?;
-        context.sink().notify_resource_updated("file:///a").await.map_err(internal)?;
+        context
+            .sink()
+            .notify_tool_list_changed()
+            .await
+            .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        context
+            .sink()
+            .notify_resource_updated("file:///a")
+            .await
+            .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
         Ok(())
     }
 
@@ -418,6 +256,13 @@ impl ServerHandler for Everything {
         context: RequestContext<RoleServer>,
     ) -> Answer<ListToolsResult> {
         self.saw("list_tools", &request, &context.meta);
+        match request.as_ref().and_then(|request| request.cursor.as_deref()) {
+            Some("no cursor of ours") => {
+                return Err(ErrorData::invalid_params("no such page", Some(json!({"page": 9}))));
+            }
+            Some("behind the last") => return Ok(ListToolsResult::default()),
+            Some(_) | None => {}
+        }
         Ok(made(json!({
             "tools": self.router.list_all(),
             "nextCursor": "more tools",
@@ -557,4 +402,45 @@ impl ServerHandler for Everything {
 fn skill() -> Skill {
     let frontmatter = SkillFrontmatter::new("pdf", "Reads PDF files");
     Skill::new("skill://pdf/SKILL.md", frontmatter, SkillResources::Dynamic)
+}
+
+/// A client with a human and a model behind it.
+#[derive(Debug, Clone)]
+pub(crate) struct Human;
+
+#[expect(deprecated, reason = "what is deprecated is passed through as long as it is there")]
+impl ClientHandler for Human {
+    async fn create_message(
+        &self,
+        _: CreateMessageRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<CreateMessageResult, ErrorData> {
+        Ok(CreateMessageResult::new(SamplingMessage::assistant_text("Because"), "model".to_owned()))
+    }
+
+    async fn list_roots(
+        &self,
+        _: RequestContext<RoleClient>,
+    ) -> Result<ListRootsResult, ErrorData> {
+        Ok(made(json!({"roots": [{"uri": "file:///home", "name": "home"}]})))
+    }
+
+    async fn create_elicitation(
+        &self,
+        _: ElicitRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        Ok(ElicitResult::new(ElicitationAction::Accept).with_content(json!({"name": "Ferris"})))
+    }
+
+    fn get_info(&self) -> ClientConfig {
+        let capabilities = ClientCapabilities::builder()
+            .enable_elicitation()
+            .enable_roots()
+            .enable_roots_list_changed()
+            .enable_sampling()
+            .enable_tasks()
+            .build();
+        ClientConfig::new(capabilities, Implementation::new("human", "1.0.0"))
+    }
 }

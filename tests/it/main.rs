@@ -9,20 +9,26 @@
 //! Whole calls through the layer, from the outside: what a caller gets, whether the handler ran,
 //! and what the log says of it.
 
+mod demo;
 mod drive;
+mod everything;
 mod faults;
+mod plugins;
 mod support;
+mod tools;
 
 mod bounds;
 mod by_hand;
+mod claims;
 mod docs;
-mod everything;
 mod fail_closed;
+mod frozen;
 mod held;
 mod layers;
 mod naming;
 mod panics;
 mod passthrough;
+mod programs;
 mod property;
 mod reasons;
 mod records;

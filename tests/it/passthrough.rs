@@ -3,56 +3,15 @@
 //! letter.
 
 use crate::drive::{Client, Era, House, HttpServer, OPEN_POLICY, PATIENCE, Session, outcomes};
-use crate::everything::{Everything, METHODS, Seen, made};
+use crate::everything::{Everything, Human, METHODS, Seen, made};
 use parking_lot::RwLock;
 use rmcp::model::*;
-use rmcp::service::{PeerRequestOptions, RequestContext, RoleClient, ServiceError};
+use rmcp::service::{PeerRequestOptions, ServiceError};
 use rmcp::{ClientHandler, ServerHandler};
 use sec0::{Sec0SecurityLayer, ToolRouterExt};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// A client with a human and a model behind it.
-#[derive(Debug, Clone)]
-struct Human;
-
-#[expect(deprecated, reason = "what is deprecated is passed through as long as it is there")]
-impl ClientHandler for Human {
-    async fn create_message(
-        &self,
-        _: CreateMessageRequestParams,
-        _: RequestContext<RoleClient>,
-    ) -> Result<CreateMessageResult, ErrorData> {
-        Ok(CreateMessageResult::new(SamplingMessage::assistant_text("Because"), "model".to_owned()))
-    }
-
-    async fn list_roots(
-        &self,
-        _: RequestContext<RoleClient>,
-    ) -> Result<ListRootsResult, ErrorData> {
-        Ok(made(json!({"roots": [{"uri": "file:///home", "name": "home"}]})))
-    }
-
-    async fn create_elicitation(
-        &self,
-        _: ElicitRequestParams,
-        _: RequestContext<RoleClient>,
-    ) -> Result<ElicitResult, ErrorData> {
-        Ok(ElicitResult::new(ElicitationAction::Accept).with_content(json!({"name": "Ferris"})))
-    }
-
-    fn get_info(&self) -> ClientConfig {
-        let capabilities = ClientCapabilities::builder()
-            .enable_elicitation()
-            .enable_roots()
-            .enable_roots_list_changed()
-            .enable_sampling()
-            .enable_tasks()
-            .build();
-        ClientConfig::new(capabilities, Implementation::new("human", "1.0.0"))
-    }
-}
 
 /// The requests that both eras know, and some that only one of them knows: the other refuses them,
 /// which has to look the same, too.
@@ -372,6 +331,24 @@ async fn calls_over_http_are_answered_as_the_bare_server_answers_them() {
         sec0.try_shutdown().await.unwrap();
         assert_eq!(house.records().len(), calls().len());
     }
+}
+
+/// Asks for one page of the tools.
+async fn page(cursor: &str) {
+    compared(Era::Sessions, async |client, _| {
+        ask(client, request(("tools/list", json!({"cursor": cursor})))).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_tool_list_that_the_server_refuses_is_refused() {
+    page("no cursor of ours").await;
+}
+
+#[tokio::test]
+async fn a_page_of_the_tool_list_without_tools_has_none() {
+    page("behind the last").await;
 }
 
 #[tokio::test]

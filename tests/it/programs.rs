@@ -1,0 +1,259 @@
+//! The example programs, driven as a client drives them: over the pipes of a child, and over HTTP.
+
+use crate::drive::{
+    Client, DEMO_POLICY, Era, House, PATIENCE, Said, Tasks, call, ended, example, outcomes, tap,
+};
+use crate::transport::{TOUR, cancel_slow, owned, tour, tour_and_cancelled};
+use rmcp::model::{CallToolRequest, CallToolRequestParams, ClientRequest, object};
+use rmcp::service::PeerRequestOptions;
+use serde_json::{Value, json};
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Child;
+
+/// A tap on the stdio of one of the example servers, with a client of `era`.
+struct StdioProgram {
+    child: Child,
+    client: Client,
+    said: Said,
+    tasks: Tasks,
+}
+
+impl StdioProgram {
+    async fn start(era: Era, arguments: &[impl AsRef<OsStr>], key_dirs: Option<&Path>) -> Self {
+        let mut command = example("server_stdio");
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        if let Some(dirs) = key_dirs {
+            command.env("SEC0_SIGNER_KEY_DIRS", dirs);
+        }
+        // A panicking tool writes to stderr, which is not what is tested here.
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let mut tasks = Tasks::default();
+        let (reader, said) = tap(&mut tasks, child.stdout.take().unwrap());
+        let client = era.connect((), (reader, child.stdin.take().unwrap())).await;
+        Self { child, client, said, tasks }
+    }
+
+    async fn layered(era: Era, house: &House) -> Self {
+        Self::start(era, &arguments(house), None).await
+    }
+
+    async fn bare(era: Era) -> Self {
+        Self::start(era, &["--bare"], None).await
+    }
+
+    /// Closes the server's stdin, and nothing else.
+    async fn close(mut self) -> ExitStatus {
+        self.client.cancel().await.unwrap();
+        let status = ended(&mut self.child).await;
+        self.tasks.ended().await;
+        status
+    }
+}
+
+fn arguments(house: &House) -> [OsString; 4] {
+    ["--policy".into(), house.policy().into(), "--dir".into(), house.audit().into()]
+}
+
+/// One of the example servers on streamable HTTP.
+struct HttpProgram {
+    child: Child,
+    url: String,
+}
+
+impl HttpProgram {
+    async fn start(arguments: &[impl AsRef<OsStr>]) -> Self {
+        let mut command = example("server_http");
+        command.args(["--addr", "127.0.0.1:0"]).args(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap();
+        let url = first.expect("the first line on stdout is the URL");
+        assert!(url.starts_with("http://127.0.0.1:") && url.ends_with("/mcp"), "{url}");
+        Self { child, url }
+    }
+
+    /// Asks it to end as a service manager does.
+    async fn terminate(mut self) -> ExitStatus {
+        let id = i32::try_from(self.child.id().unwrap()).unwrap();
+        let pid = rustix::process::Pid::from_raw(id).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        ended(&mut self.child).await
+    }
+}
+
+async fn stdio_tour(era: Era) {
+    let house = House::new(DEMO_POLICY);
+    let server = StdioProgram::layered(era, &house).await;
+    tour(&server.client, &house).await;
+    cancel_slow(&server.client).await;
+    assert!(server.close().await.success());
+    assert_eq!(outcomes(&house.records()), tour_and_cancelled());
+    for record in house.records() {
+        let uid = rustix::process::getuid().as_raw();
+        assert_eq!(record["principal"], format!("local:{uid}"));
+    }
+}
+
+#[tokio::test]
+async fn stdio_program_serves_a_client_with_a_session_and_records_every_call() {
+    stdio_tour(Era::Sessions).await;
+}
+
+#[tokio::test]
+async fn stdio_program_serves_a_stateless_client_and_records_every_call() {
+    stdio_tour(Era::Stateless).await;
+}
+
+async fn http_tour(era: Era) {
+    let house = House::new(DEMO_POLICY);
+    let server = HttpProgram::start(&arguments(&house)).await;
+    let client = era.connect_http(&server.url, &[]).await;
+    tour(&client, &house).await;
+    let mut expected = owned(&TOUR);
+    if era == Era::Sessions {
+        cancel_slow(&client).await;
+        expected = tour_and_cancelled();
+    }
+    // The client stays: a server that is told to end does not wait for its clients.
+    assert!(server.terminate().await.success());
+    assert_eq!(outcomes(&house.records()), expected);
+    for record in house.records() {
+        assert_eq!(record["principal"], "http:anonymous");
+    }
+    drop(client);
+}
+
+#[tokio::test]
+async fn http_program_serves_a_client_with_a_session_and_flushes_when_terminated() {
+    http_tour(Era::Sessions).await;
+}
+
+#[tokio::test]
+async fn http_program_serves_a_stateless_client_and_flushes_when_terminated() {
+    http_tour(Era::Stateless).await;
+}
+
+#[tokio::test]
+async fn greeting_and_tool_list_are_the_bare_servers_letter_by_letter() {
+    for era in Era::ALL {
+        let house = House::new(DEMO_POLICY);
+        let (bare, layered) =
+            (StdioProgram::bare(era).await, StdioProgram::layered(era, &house).await);
+        for server in [&bare, &layered] {
+            assert_eq!(server.client.list_tools(None).await.unwrap().tools.len(), 6);
+            let list: Value = server.said.last();
+            assert_eq!(list["result"]["tools"][0]["_meta"]["sec0/version"], "1.0");
+        }
+        assert_eq!(bare.said.lines(), layered.said.lines(), "{era:?}");
+        assert!(bare.close().await.success());
+        assert!(layered.close().await.success());
+        assert_eq!(house.lines().len(), 0, "a list is no call");
+    }
+}
+
+#[tokio::test]
+async fn tool_list_over_http_is_the_bare_servers() {
+    let house = House::new(DEMO_POLICY);
+    let (bare, layered) =
+        (HttpProgram::start(&["--bare"]).await, HttpProgram::start(&arguments(&house)).await);
+    for era in Era::ALL {
+        let mut lists = Vec::new();
+        for server in [&bare, &layered] {
+            let client = era.connect_http(&server.url, &[]).await;
+            let list = client.list_tools(None).await.unwrap();
+            lists.push((serde_json::to_string(&list).unwrap(), client.peer_info()));
+            client.cancel().await.unwrap();
+        }
+        assert_eq!(lists[0].0, lists[1].0, "{era:?}");
+        assert_eq!(lists[0].1, lists[1].1, "{era:?}");
+    }
+    assert!(bare.terminate().await.success());
+    assert!(layered.terminate().await.success());
+}
+
+#[tokio::test]
+async fn program_signs_with_the_key_of_the_policy_in_an_allowed_directory() {
+    let house = House::new("");
+    let pair = sec0::sign::key_file::generate(&house.path("vault/mine.key")).unwrap();
+    let key_ref = format!("key_ref: file://{}", pair.key_file.display());
+    let policy = DEMO_POLICY.replace("enabled: true", &format!("enabled: true, {key_ref}"));
+    std::fs::write(house.policy(), policy).unwrap();
+
+    let vault = house.path("vault");
+    let server = StdioProgram::start(Era::Sessions, &arguments(&house), Some(&vault)).await;
+    call(&server.client, "echo", json!({"text": "x"})).await.unwrap();
+    assert!(server.close().await.success());
+    let lines = house.lines_under(&pair.public_file);
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["key_id"], pair.public_key.key_id());
+    assert!(!house.audit().join("keys").exists(), "a second key was made");
+}
+
+/// What a program says when the key lies where nobody allowed keys to lie.
+async fn complaint_about_a_key_outside() -> String {
+    let house = House::new("");
+    let pair = sec0::sign::key_file::generate(&house.path("vault/mine.key")).unwrap();
+    let key_ref = format!("key_ref: file://{}", pair.key_file.display());
+    let policy = DEMO_POLICY.replace("enabled: true", &format!("enabled: true, {key_ref}"));
+    std::fs::write(house.policy(), policy).unwrap();
+    let output = example("server_stdio").args(arguments(&house)).stdin(Stdio::null()).output();
+    let output = tokio::time::timeout(PATIENCE, output).await.unwrap().unwrap();
+    assert!(!output.status.success());
+    assert!(!house.audit().exists(), "a log was made without a key");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn program_does_not_start_with_a_key_outside_the_allowed_directories() {
+    let said = complaint_about_a_key_outside().await;
+    assert!(said.contains("mine.key"), "{said}");
+}
+
+#[tokio::test]
+async fn program_says_why_it_does_not_start() {
+    let said = complaint_about_a_key_outside().await;
+    assert!(said.contains("is outside allowed directories. Set SEC0_SIGNER_KEY_DIRS"), "{said}");
+}
+
+#[tokio::test]
+async fn a_second_run_of_the_program_goes_on_with_the_same_chain() {
+    let house = House::new(DEMO_POLICY);
+    for run in 1..=2 {
+        let server = StdioProgram::layered(Era::Sessions, &house).await;
+        call(&server.client, "echo", json!({"text": "x"})).await.unwrap();
+        assert!(server.close().await.success());
+        assert_eq!(house.records().len(), run);
+    }
+    assert_eq!(house.records()[1]["seq"], 1);
+}
+
+/// The log is written behind the answers; the end of the program waits for it.
+#[tokio::test]
+async fn no_record_of_a_burst_of_calls_is_lost_when_stdin_closes() {
+    let house = House::new(DEMO_POLICY);
+    let server = StdioProgram::layered(Era::Sessions, &house).await;
+    let calls = (0..500).map(|_| call(&server.client, "echo", json!({"text": "x"})));
+    for answer in futures::future::join_all(calls).await {
+        answer.unwrap();
+    }
+    assert!(server.close().await.success());
+    assert_eq!(house.records().len(), 500);
+}
+
+#[tokio::test]
+async fn calls_under_way_when_stdin_closes_are_recorded_too() {
+    let house = House::new(DEMO_POLICY);
+    let server = StdioProgram::layered(Era::Sessions, &house).await;
+    let params = CallToolRequestParams::new("slow").with_arguments(object(json!({"ms": 600_000})));
+    let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
+    let options = PeerRequestOptions::no_options();
+    let _under_way = server.client.send_cancellable_request(request, options).await.unwrap();
+    // The server reads in order: once this is answered, the slow call has been read.
+    call(&server.client, "echo", json!({"text": "x"})).await.unwrap();
+    assert!(server.close().await.success());
+    let seen = outcomes(&house.records());
+    assert_eq!(seen, owned(&[("echo@1.0", "ok"), ("slow@1.0", "cancelled")]));
+}
