@@ -1,4 +1,4 @@
-//! The import rule: a module imports only from lower floors, and within a folder only from files
+//! The import rule: a module imports only from lower floors, and within the stack only from files
 //! that are declared earlier. The sources are parsed, so braces, `super` and paths in expressions
 //! are seen like plain `use` lines.
 #![cfg(test)]

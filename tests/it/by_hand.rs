@@ -161,3 +161,36 @@ async fn a_call_dropped_before_it_was_polled_or_after_leaves_one_record() {
     );
     assert_eq!((&lines.calls[1]["status"], runs.get()), (&json!("ok"), 1));
 }
+
+/// A reply that panics when somebody looks at it.
+#[derive(Debug)]
+struct Boom;
+
+impl Reply for Boom {
+    type Body<'a> = ();
+
+    fn body(&self) -> Option<()> {
+        panic!("looked at")
+    }
+
+    fn failed(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_panics_when_it_is_looked_at_leaves_its_record() {
+    let (site, runs) = (Site::default(), Runs::default());
+    let layer = site.layer(&Rules::enforce().allow(&["mcp://demo/add"]));
+    let counted = runs.clone();
+    let whole = layer.layer(tower::service_fn(move |cleared: Cleared<Door>| {
+        assert_eq!(cleared.into_call().tool.as_str(), "add");
+        counted.up();
+        std::future::ready(Ok::<_, Infallible>(Boom))
+    }));
+    let frozen = whole.freeze(snapshot());
+    let Ok(outcome) = whole.oneshot(call(&frozen, "add", 1)).await;
+    assert!(matches!(outcome.end, End::Panicked));
+    let lines = site.close(&layer).await;
+    assert_eq!((runs.get(), &lines.only()["status"]), (1, &json!("panicked")));
+}

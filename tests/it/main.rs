@@ -24,6 +24,7 @@ mod docs;
 mod fail_closed;
 mod frozen;
 mod held;
+mod hostile;
 mod layers;
 mod naming;
 mod panics;

@@ -64,8 +64,10 @@ const TABLE: [Row; 11] = [
 ];
 
 /// Reasons that nothing can raise from outside.
-const OUT_OF_REACH: [(&str, &str); 1] =
-    [("approval_required", "no policy of this version asks for an approval")];
+const OUT_OF_REACH: [(&str, &str); 2] = [
+    ("approval_required", "no policy of this version asks for an approval"),
+    ("cancelled", "it takes a call that waits: `records` and `layers` have it"),
+];
 
 #[test]
 fn every_reason_that_this_version_raises_has_a_row() {
