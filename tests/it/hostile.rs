@@ -201,8 +201,8 @@ where
 async fn a_call_that_a_layer_passes_on_after_its_end_does_not_run() {
     let (site, latch, runs) = (Site::default(), Latch::new(), Runs::default());
     let held = latch.clone();
-    let later = tower::layer::layer_fn(move |below| Later(below, held.clone()));
-    let layer = site.layer(&Rules::enforce().max_ms(1)).around(later);
+    let keep = tower::layer::layer_fn(move |below| Later(below, held.clone()));
+    let layer = site.layer(&Rules::enforce().max_ms(1)).around(keep);
     let server = demo().tool(tool("rm", Some("1.0")), runs.handler()).layer(layer.clone());
     let answer = soon(ask(&server, "rm", json!({}))).await;
     assert_eq!(denial(&answer)["executed"], false);
@@ -243,15 +243,15 @@ where
 
 #[tokio::test]
 async fn nothing_that_a_layer_can_print_shows_an_argument() {
-    let (site, printed) = (Site::default(), Arc::new(Mutex::new(String::new())));
-    let shared = Arc::clone(&printed);
-    let printer = tower::layer::layer_fn(move |below| Printer(below, Arc::clone(&shared)));
-    let layer = site.layer(&Rules::enforce()).around(printer);
+    let (site, paper) = (Site::default(), Arc::new(Mutex::new(String::new())));
+    let shared = Arc::clone(&paper);
+    let print = tower::layer::layer_fn(move |below| Printer(below, Arc::clone(&shared)));
+    let layer = site.layer(&Rules::enforce()).around(print);
     let server = demo().tool(tool("login", Some("1.0")), |_| async { done() }).layer(layer.clone());
     ask(&server, "login", json!({ "password": "hunter2" })).await.unwrap();
     site.close(&layer).await;
-    let printed = printed.lock();
-    assert!(printed.contains("login") && !printed.contains("hunter2"), "{printed}");
+    let paper = paper.lock();
+    assert!(paper.contains("login") && !paper.contains("hunter2"), "{paper}");
 }
 
 #[tokio::test]

@@ -1,9 +1,7 @@
 #![cfg(test)]
 #![expect(
     clippy::cognitive_complexity,
-    clippy::too_many_lines,
     clippy::wildcard_enum_match_arm,
-    clippy::unnecessary_wraps,
     reason = "a test tells one story from top to bottom"
 )]
 //! Whole calls through the layer, from the outside: what a caller gets, whether the handler ran,
