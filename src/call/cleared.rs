@@ -1,4 +1,4 @@
-use super::Call;
+use super::asked::Call;
 
 /// A call that every step let pass: what a handler's door runs, and nothing else.
 ///

@@ -1,81 +1,5 @@
 //! The call's way: one tower layer per step, in the order in which a call passes them.
-//!
-//! ```text
-//!  Call ─ trace ─ record ─┬─ settle ─ identify ─┬─ limit ─ verify ─┬─ authorize ─┬─ approve ─┬─ reserve ─┬─ invoke ─ handler
-//!                      Entered              Identified          Intact        Judged     Permitted    Reserved
-//! ```
-//!
-//! The request's type changes where a step adds something that later steps rely on. Each type has
-//! private fields and is made in the file of its step alone, so a stack in another order, or with
-//! a step left out, does not compile:
-//!
-//! ```
-//! # use sec0::{call::*, identity::Claimant, registry::Sighted, stack::Steps};
-//! # use std::convert::Infallible;
-//! use tower::{Service, ServiceBuilder};
-//! fn stack<H, X, R>(steps: &Steps, handler: H) -> impl Service<Call<X>>
-//! where
-//!     H: Service<Cleared<X>, Response = R, Error = Infallible> + Clone,
-//!     X: Claimant + Sighted,
-//!     R: Reply,
-//! {
-//!     ServiceBuilder::new()
-//!         .layer(steps.trace())
-//!         .layer(steps.record())
-//!         .layer(steps.settle())
-//!         .layer(steps.identify())
-//!         .layer(steps.limit())
-//!         .layer(steps.verify())
-//!         .layer(steps.authorize())
-//!         .layer(steps.approve())
-//!         .layer(steps.reserve())
-//!         .layer(steps.invoke())
-//!         .service(handler)
-//! }
-//! ```
-//!
-//! ```compile_fail,E0277
-//! # use sec0::{call::*, identity::Claimant, registry::Sighted, stack::Steps};
-//! # use std::convert::Infallible;
-//! use tower::{Service, ServiceBuilder};
-//! fn stack<H, X, R>(steps: &Steps, handler: H) -> impl Service<Call<X>>
-//! where
-//!     H: Service<Cleared<X>, Response = R, Error = Infallible> + Clone,
-//!     X: Claimant + Sighted,
-//!     R: Reply,
-//! {
-//!     ServiceBuilder::new()
-//!         .layer(steps.trace())
-//!         .layer(steps.record())
-//!         .layer(steps.settle())
-//!         .layer(steps.identify())
-//!         .layer(steps.limit())
-//!         .layer(steps.authorize()) // nothing says yet that the tool is the frozen one
-//!         .layer(steps.verify())
-//!         .layer(steps.approve())
-//!         .layer(steps.reserve())
-//!         .layer(steps.invoke())
-//!         .service(handler)
-//! }
-//! ```
-//!
-//! Nor can a handler be reached with less than [`Reserved`]:
-//!
-//! ```compile_fail,E0277
-//! # use sec0::{call::*, identity::Claimant, registry::Sighted, stack::Steps};
-//! # use std::convert::Infallible;
-//! use tower::{Layer, Service};
-//! fn shortcut<H, X, R>(steps: &Steps, handler: H) -> impl Service<Call<X>>
-//! where
-//!     H: Service<Cleared<X>, Response = R, Error = Infallible> + Clone,
-//!     X: Claimant + Sighted,
-//!     R: Reply,
-//! {
-//!     steps.invoke().layer(handler)
-//! }
-//! ```
-//!
-//! [`Limit`] changes no type; a test holds that it is in its place.
+#![doc = include_str!("../../docs/stack.md")]
 
 mod shared; // The state that the steps share.
 mod step; // The shape that they share.
@@ -96,7 +20,7 @@ mod reserve; // The intent is recorded.
 mod invoke; // The handler runs.
 mod layer; // All of them, as one layer.
 
-pub use approve::{Approve, ApproveLayer, Permitted};
+pub use approve::{Approve, ApproveFuture, ApproveLayer, Permitted};
 pub use authorize::{Authorize, AuthorizeLayer, Judged};
 pub use future::StepFuture;
 pub use identify::{Identified, Identify, IdentifyLayer};

@@ -1,0 +1,59 @@
+use super::name::{ServerIdent, ToolName};
+use super::span::SpanIds;
+use std::fmt;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// The arguments of a call: a JSON object.
+pub type Arguments = serde_json::Map<String, serde_json::Value>;
+
+/// What was asked, as the door read it.
+///
+/// `X` is the door's own part of the request (for rmcp: its parameters and context). The steps
+/// carry it untouched; they reach into it only through the traits of the domains, such as
+/// [`Claimant`](crate::identity::Claimant) and [`Sighted`](crate::registry::Sighted).
+#[non_exhaustive]
+pub struct Call<X = ()> {
+    /// The server that offers the tool.
+    pub server: Arc<ServerIdent>,
+    /// The tool that was asked for, whether it exists or not.
+    pub tool: ToolName,
+    /// The arguments; `None` when the request has none.
+    pub arguments: Option<Arguments>,
+    /// Fires when the caller gives up. A waiting step stops; a running handler is not dropped.
+    pub cancel: CancellationToken,
+    /// The ids of the span of this call: minted by `trace`, all zero before.
+    pub span: SpanIds,
+    /// The door's own part.
+    pub door: X,
+}
+
+impl<X> Call<X> {
+    /// A call of `tool` on `server`, without arguments, given up when `cancel` fires.
+    pub fn new(
+        server: Arc<ServerIdent>,
+        tool: ToolName,
+        cancel: CancellationToken,
+        door: X,
+    ) -> Self {
+        Self { server, tool, arguments: None, cancel, span: SpanIds::default(), door }
+    }
+
+    /// The same call with these arguments.
+    #[must_use]
+    pub fn with_arguments(mut self, arguments: Option<Arguments>) -> Self {
+        self.arguments = arguments;
+        self
+    }
+}
+
+/// Says nothing of the arguments and of the door's part: they may hold secrets.
+impl<X> fmt::Debug for Call<X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("server", &self.server.at_version())
+            .field("tool", &self.tool.bounded())
+            .field("arguments", &self.arguments.as_ref().map(serde_json::Map::len))
+            .finish_non_exhaustive()
+    }
+}
