@@ -19,7 +19,7 @@ step! {
     /// # Order
     ///
     /// Before every step that counts.
-    Identify, IdentifyLayer
+    stateless Identify, IdentifyLayer
 }
 
 /// A call of which it is known on whom it is counted.
@@ -62,7 +62,7 @@ where
     fn call(&mut self, entered: Entered<X>) -> Self::Future {
         let door = &entered.call().door;
         let claimed = claims(door);
-        let principal = self.shared.principals.of(door.origin()).clone();
+        let principal = entered.shared().principals.of(door.origin()).clone();
         entered.trail().with(|facts| {
             facts.claimed = claimed;
             facts.principal = Some(Arc::clone(principal.name()));

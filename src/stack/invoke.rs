@@ -1,8 +1,8 @@
 use super::future::StepFuture;
 use super::reserve::Reserved;
+use super::shared::Shared;
 use super::step::step;
 use crate::call::{Cleared, Reason, Refusal, Trail};
-use crate::clock::Clock;
 use pin_project_lite::pin_project;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -24,7 +24,7 @@ step! {
     /// # Order
     ///
     /// Innermost: from here on the call counts as executed.
-    Invoke, InvokeLayer
+    stateless Invoke, InvokeLayer
 }
 
 impl<S, X> Service<Reserved<X>> for Invoke<S>
@@ -40,18 +40,17 @@ where
     }
 
     fn call(&mut self, reserved: Reserved<X>) -> Self::Future {
-        let (call, trail) = reserved.into_parts();
+        let (call, trail, shared) = reserved.into_parts();
         if call.cancel.is_cancelled() {
             return StepFuture::refused(Refusal::new(Reason::Cancelled));
         }
-        let clock = Arc::clone(&self.shared.clock);
-        let started = clock.monotonic();
+        let started = shared.clock.monotonic();
         if trail.with(|facts| facts.started = Some(started)).is_none() {
             // The record is closed: somebody kept the call beyond its end. It must not run now.
             tracing::error!("a layer in the security stack passed a call on after it had ended");
             return StepFuture::refused(Refusal::new(Reason::LayerFailed));
         }
-        let timing = Timing { trail, clock, started };
+        let timing = Timing { trail, shared, started };
         StepFuture::passed(InvokeFuture { inner: self.inner.call(Cleared::new(call)), timing })
     }
 }
@@ -60,13 +59,13 @@ where
 #[derive(Debug)]
 struct Timing {
     trail: Trail,
-    clock: Arc<dyn Clock>,
+    shared: Arc<Shared>,
     started: Instant,
 }
 
 impl Timing {
     fn note(&self) {
-        let ran = self.clock.monotonic().saturating_duration_since(self.started);
+        let ran = self.shared.clock.monotonic().saturating_duration_since(self.started);
         self.trail.with(|facts| facts.latency = ran);
     }
 }

@@ -123,17 +123,17 @@ impl Steps {
 
     /// Who calls.
     pub fn identify(&self) -> IdentifyLayer {
-        IdentifyLayer::new(&self.shared)
+        IdentifyLayer
     }
 
     /// How large, how long.
     pub fn limit(&self) -> LimitLayer {
-        LimitLayer::new(&self.shared)
+        LimitLayer
     }
 
     /// The tool is the frozen tool.
     pub fn verify(&self) -> VerifyLayer {
-        VerifyLayer::new(&self.shared)
+        VerifyLayer
     }
 
     /// What the policy says.
@@ -153,7 +153,7 @@ impl Steps {
 
     /// The handler.
     pub fn invoke(&self) -> InvokeLayer {
-        InvokeLayer::new(&self.shared)
+        InvokeLayer
     }
 }
 

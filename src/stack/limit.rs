@@ -22,7 +22,7 @@ step! {
     ///
     /// Before the policy, so that nothing works on what is too large; after `identify`, since
     /// limits are counted on the principal.
-    Limit, LimitLayer
+    stateless Limit, LimitLayer
 }
 
 impl<S, X, E> Service<Identified<X>> for Limit<S>
@@ -39,7 +39,7 @@ where
     }
 
     fn call(&mut self, identified: Identified<X>) -> Self::Future {
-        if let Err(refusal) = size(&identified, self.shared.max_arguments) {
+        if let Err(refusal) = size(&identified) {
             return LimitFuture { step: StepFuture::refused(refusal), deadline: None };
         }
         let deadline = deadline(&identified);
@@ -48,10 +48,10 @@ where
 }
 
 /// Measures the arguments and holds them against the hard bound and the policy's.
-fn size<X>(identified: &Identified<X>, hard_max: usize) -> Result<(), Refusal> {
+fn size<X>(identified: &Identified<X>) -> Result<(), Refusal> {
     let entered = identified.entered();
     let Some(arguments) = &entered.call().arguments else { return Ok(()) };
-    let limits = Limits { max_len: hard_max, ..Limits::default() };
+    let limits = Limits { max_len: entered.shared().max_arguments, ..Limits::default() };
     let Measured { len, digest } =
         canonical::measure(arguments, limits).map_err(|error| Refusal::new(malformed(error)))?;
     entered.trail().with(|facts| facts.input_sha256 = Some(*digest.as_bytes()));

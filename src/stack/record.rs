@@ -1,5 +1,5 @@
 use super::guard::Guard;
-use super::shared::unavailable;
+use super::shared::{Shared, unavailable};
 use super::step::step;
 use crate::audit::{Admit, Refused, Slot};
 use crate::call::{Call, Code, End, Facts, Outcome, Reason, Refusal, Reply, Retry, SpanIds, Trail};
@@ -42,6 +42,7 @@ pub struct Entered<X> {
     trail: Trail,
     policy: Arc<Policy>,
     at: Instant,
+    shared: Arc<Shared>,
 }
 
 impl<X> Entered<X> {
@@ -65,8 +66,13 @@ impl<X> Entered<X> {
         self.at
     }
 
-    pub(super) fn into_parts(self) -> (Call<X>, Trail) {
-        (*self.call, self.trail)
+    /// What the steps below share: it comes with the call, so that they hold nothing themselves.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn into_parts(self) -> (Call<X>, Trail, Arc<Shared>) {
+        (*self.call, self.trail, self.shared)
     }
 }
 
@@ -117,7 +123,8 @@ impl<S> Record<S> {
         let guard = Guard::new(shared, keeper, call.cancel.clone());
         let at = guard.entered();
         let policy = Arc::clone(&shared.policy);
-        (Entered { call: Box::new(call), trail, policy, at }, guard)
+        let call = Box::new(call);
+        (Entered { call, trail, policy, at, shared: Arc::clone(shared) }, guard)
     }
 }
 

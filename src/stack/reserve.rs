@@ -1,6 +1,8 @@
 use super::approve::Permitted;
+use super::shared::Shared;
 use super::step::step;
 use crate::call::{Call, Trail};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tower::Service;
 
@@ -29,7 +31,7 @@ impl<X> Reserved<X> {
         &self.permitted
     }
 
-    pub(super) fn into_parts(self) -> (Call<X>, Trail) {
+    pub(super) fn into_parts(self) -> (Call<X>, Trail, Arc<Shared>) {
         self.permitted.into_judged().into_intact().into_identified().into_entered().into_parts()
     }
 }

@@ -1,7 +1,8 @@
 /// Declares the pair of a step: the tower service, generic over what lies below, and its layer.
 /// The step's own file has the `Service` impl.
 ///
-/// Both hold the one shared state of the layer, unless the step is declared `stateless`.
+/// The outermost two hold the one shared state of the layer; below them it comes with the call, and
+/// the steps are declared `stateless`.
 macro_rules! step {
     ($(#[$doc:meta])* stateless $Service:ident, $Layer:ident) => {
         $(#[$doc])*

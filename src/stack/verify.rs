@@ -17,7 +17,7 @@ step! {
     /// # Order
     ///
     /// Before the policy: what the policy names must be what runs.
-    Verify, VerifyLayer
+    stateless Verify, VerifyLayer
 }
 
 /// A call of a tool that is the one that was frozen.
@@ -64,7 +64,7 @@ where
     }
 
     fn call(&mut self, identified: Identified<X>) -> Self::Future {
-        match self.verify(&identified) {
+        match verify(&identified) {
             Ok(definition) => {
                 StepFuture::passed(self.inner.call(Intact { identified, definition }))
             }
@@ -73,20 +73,18 @@ where
     }
 }
 
-impl<S> Verify<S> {
-    fn verify<X: Sighted>(&self, identified: &Identified<X>) -> Result<Arc<Definition>, Reason> {
-        let entered = identified.entered();
-        let call = entered.call();
-        // A door that never froze its registry has no tool that could be called.
-        let frozen = self.shared.frozen.get().ok_or(Reason::UnknownTool)?;
-        let name = call.tool.as_str();
-        let found = check(frozen, name, call.door.sight(name));
-        entered.trail().with(|facts| {
-            facts.registry_sha256 = Some(*frozen.digest().as_bytes());
-            // Refused or not, the record has the version of the tool that was frozen.
-            let known = found.ok().or_else(|| frozen.get(name));
-            facts.version = known.and_then(|definition| definition.version.clone());
-        });
-        found.cloned()
-    }
+fn verify<X: Sighted>(identified: &Identified<X>) -> Result<Arc<Definition>, Reason> {
+    let entered = identified.entered();
+    let call = entered.call();
+    // A door that never froze its registry has no tool that could be called.
+    let frozen = entered.shared().frozen.get().ok_or(Reason::UnknownTool)?;
+    let name = call.tool.as_str();
+    let found = check(frozen, name, call.door.sight(name));
+    entered.trail().with(|facts| {
+        facts.registry_sha256 = Some(*frozen.digest().as_bytes());
+        // Refused or not, the record has the version of the tool that was frozen.
+        let known = found.ok().or_else(|| frozen.get(name));
+        facts.version = known.and_then(|definition| definition.version.clone());
+    });
+    found.cloned()
 }
