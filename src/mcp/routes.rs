@@ -7,7 +7,7 @@ use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::handler::server::tool::DynCallToolHandler;
 use rmcp::model::Tool;
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The routes of a server as they were taken: definitions and handlers, owned.
@@ -66,6 +66,19 @@ impl<H: Send + Sync + 'static> Routes<H> {
         };
         let mut list: Vec<_> = routes.filter_map(route).collect();
         list.sort_by(|one, other| one.tool.name.cmp(&other.tool.name));
+        // A router's map is public: under two keys it may hold two routes of one name. Which of them
+        // is meant cannot be said, so neither is called.
+        let twice: HashSet<_> = list
+            .windows(2)
+            .filter_map(|pair| match pair {
+                [one, other] if one.tool.name == other.tool.name => Some(one.tool.name.clone()),
+                _ => None,
+            })
+            .collect();
+        for tool in &twice {
+            tracing::error!(%tool, "two routes have one name; neither is called");
+        }
+        list.retain(|route| !twice.contains(&route.tool.name));
         let names = list.iter().enumerate();
         let index = names.map(|(at, route)| (route.tool.name.as_ref().into(), at)).collect();
         Self { list, index, live: None, shared: None }

@@ -284,3 +284,18 @@ async fn a_handler_that_keeps_the_layer_does_not_keep_the_log_open() {
         assert!(open().is_ok(), "held: {held}: the directory is still locked");
     }
 }
+
+#[tokio::test]
+async fn of_two_routes_with_one_name_neither_is_called() {
+    let site = Site::default();
+    let layer = site.layer(&Rules::enforce());
+    let mut router = ToolRouter::new();
+    router.add_route(route("add", "added"));
+    router.add_route(route("echo", "echoed"));
+    router.map.insert("another key".into(), route("add", "DELETED"));
+    let server = router.serving(Plain).layer(layer.clone());
+    assert_eq!(ask(&server, "add", json!({})).await.unwrap_err().code.0, -32602);
+    assert_eq!(text(&ask(&server, "echo", json!({})).await), "echoed");
+    drop(server);
+    assert_eq!(site.close(&layer).await.calls.len(), 2);
+}
