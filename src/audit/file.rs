@@ -110,6 +110,7 @@ impl AuditSink for FileSink {
             let file = DayFile::open(&self.dir, day, false)?;
             count_lines(&mut BufReader::new(file.tape.medium))
         };
+        // For a message that another error brings up: what cannot be read now is left out of it.
         for day in self.days().unwrap_or_default() {
             match count(day) {
                 Ok(0) => {}
@@ -176,7 +177,7 @@ impl DayFile {
         let mut bytes = vec![0; usize::try_from(window).unwrap_or(0)];
         file.read_exact_at(&mut bytes, length - window)?;
         let mut pieces = bytes.rsplitn(3, |byte| *byte == b'\n');
-        let torn = pieces.next().unwrap_or_default().len();
+        let torn = pieces.next().map_or(0, <[u8]>::len);
         let line = pieces.next();
         let is_cut = window < *length && pieces.next().is_none();
         if torn > MAX_LINE || is_cut {

@@ -13,8 +13,8 @@ pub(super) struct Line<'a> {
     pub(super) ts: Option<&'a str>,
     pub(super) status: Option<&'a str>,
     pub(super) event: Option<&'a str>,
-    /// Where the member `sig` stands, with one comma next to it.
-    sig_at: Range<usize>,
+    /// What stands before and behind the member `sig` and one comma next to it.
+    around_sig: [&'a str; 2],
 }
 
 /// The column, from 1, at which a text stops being what RFC 8785 makes of its contents.
@@ -26,25 +26,26 @@ impl<'a> Line<'a> {
     /// rules out that a member stands there twice.
     pub(super) fn read(text: &'a str) -> Result<Self, NotCanonical> {
         let mut scan = Scan { text, at: 0 };
-        let mut line = Line::default();
+        let (mut line, mut sig_at) = (Line::default(), 0..0);
         let read = match text.len() {
-            0..=MAX_LINE => scan.object(0, &mut |member| line.take(&member)),
+            0..=MAX_LINE => scan.object(0, &mut |member| line.take(&member, &mut sig_at)),
             _ => None,
         };
-        match read {
-            Some(()) if scan.at == text.len() => Ok(line),
-            Some(()) | None => Err(NotCanonical(scan.at + 1)),
+        let around_sig = text.get(..sig_at.start).zip(text.get(sig_at.end..));
+        match (read, around_sig) {
+            (Some(()), Some((before, behind))) if scan.at == text.len() => {
+                Ok(Line { around_sig: [before, behind], ..line })
+            }
+            _ => Err(NotCanonical(scan.at + 1)),
         }
     }
 
     /// Appends what was signed: the line without its member `sig`.
-    pub(super) fn write_unsigned(&self, text: &str, out: &mut Vec<u8>) {
-        for part in [text.get(..self.sig_at.start), text.get(self.sig_at.end..)] {
-            out.extend_from_slice(part.unwrap_or_default().as_bytes());
-        }
+    pub(super) fn write_unsigned(&self, out: &mut Vec<u8>) {
+        self.around_sig.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
     }
 
-    fn take(&mut self, member: &Member<'a>) {
+    fn take(&mut self, member: &Member<'a>, sig_at: &mut Range<usize>) {
         let text = member.value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
         match member.key {
             "seq" => self.seq = member.value.parse().ok(),
@@ -55,7 +56,7 @@ impl<'a> Line<'a> {
             "event" => self.event = text,
             "sig" => {
                 self.sig = text;
-                self.sig_at = member.at.clone();
+                *sig_at = member.at.clone();
             }
             _ => {}
         }

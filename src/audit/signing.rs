@@ -53,7 +53,8 @@ impl Sealer {
         let signature = self.sign(deadline)?;
         let start = out.len();
         splice(out, &self.unsigned, sig_at, &signature);
-        let prev = Digest::of(out.get(start..).unwrap_or_default());
+        let (_, line) = out.split_at(start);
+        let prev = Digest::of(line);
         self.chain = Chain { seq: self.chain.seq.saturating_add(1), prev };
         out.push(b'\n');
         Ok(())

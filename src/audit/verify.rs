@@ -6,6 +6,7 @@ use super::read::{Line, NotCanonical};
 use super::recipe;
 use crate::sign::{self, PublicKey, Signature};
 use rustix::fs::{Mode, OFlags};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
@@ -115,6 +116,14 @@ impl Verifier {
     }
 }
 
+/// What is counted of a line of the original, whose members may stand in any order.
+#[derive(Deserialize)]
+struct Counted {
+    ts: Option<String>,
+    status: Option<String>,
+    event: Option<String>,
+}
+
 /// One pass over a log.
 struct Pass<'v> {
     verifier: &'v Verifier,
@@ -167,7 +176,7 @@ impl Pass<'_> {
         let sig = read.sig.ok_or(Fault::Missing("sig"))?;
         let key = self.verifier.key(key_id).ok_or_else(|| Fault::UnknownKey(shown(key_id)))?;
         self.buffer.clear();
-        read.write_unsigned(text, &mut self.buffer);
+        read.write_unsigned(&mut self.buffer);
         if !signature_holds(key, &self.buffer, sig)? {
             return Err(Fault::BadSignature);
         }
@@ -210,10 +219,10 @@ impl Pass<'_> {
         if !holds {
             return Err(Fault::BadSignature);
         }
-        // Its members may stand in any order; the signed form is canonical.
-        let signed = str::from_utf8(&message).unwrap_or_default();
-        let read = Line::read(signed).unwrap_or_default();
-        self.count(read.ts.unwrap_or_default(), read.status, read.event.is_some());
+        let counted: Counted =
+            serde_json::from_slice(&message).map_err(|error| Fault::NotJson(error.to_string()))?;
+        let ts = counted.ts.ok_or(Fault::Missing("ts"))?;
+        self.count(&ts, counted.status.as_deref(), counted.event.is_some());
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 //! Whole calls through the layer, from the outside: what a caller gets, whether the handler ran,
 //! and what the log says of it.
 
+#[path = "../../examples/demo/mod.rs"]
 mod demo;
 mod drive;
 mod everything;

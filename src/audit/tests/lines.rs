@@ -45,7 +45,7 @@ fn assert_sound(line: &str) {
     assert!(verifies_by_recipe(line), "{line}");
     verify_line(line.as_bytes(), &TestSigner::new().public_key()).unwrap();
     let mut unsigned = Vec::new();
-    Line::read(line).unwrap().write_unsigned(line, &mut unsigned);
+    Line::read(line).unwrap().write_unsigned(&mut unsigned);
     let mut row = json(line);
     row.as_object_mut().unwrap().remove("sig");
     assert_eq!(unsigned, serde_json_canonicalizer::to_vec(&row).unwrap());
@@ -292,4 +292,21 @@ fn a_line_of_the_original_verifies() {
     let verifier = Verifier::new(&keys).unwrap().allow_unchained(true);
     let totals = verifier.verify_dir(dir.path()).unwrap();
     assert_eq!((totals.records, totals.by_status["ok"], totals.first_seq), (2, 2, None));
+}
+
+#[test]
+fn a_line_of_the_original_counts_also_where_its_order_is_not_that_of_rfc_8785() {
+    let form =
+        r#"{"agentVariables":{"9":1,"10":2},"status":"error","ts":"2026-01-02T03:04:05.678Z"}"#;
+    let signer = TestSigner::new();
+    let sig = signer.key.sign(form.as_bytes());
+    let sig = base64::engine::general_purpose::STANDARD.encode(sig.to_bytes());
+    let line =
+        form.replace('}', "").replace(":2", ":2}") + &format!(",\"sig\":\"ed25519:{sig}\"}}\n");
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("audit-2026-01-02.ndjson"), line).unwrap();
+    let verifier = Verifier::new(&[signer.public_key()]).unwrap().allow_unchained(true);
+    let totals = verifier.verify_dir(dir.path()).unwrap();
+    assert_eq!((totals.records, totals.by_status["error"]), (1, 1));
+    assert_eq!(totals.last_ts.as_deref(), Some("2026-01-02T03:04:05.678Z"));
 }
