@@ -30,7 +30,7 @@ pub mod stack; // One tower layer per step.
 
 // The paved path.
 pub use audit::AuditSink;
-pub use mcp::{MapRegistry, ToolRouterExt};
+pub use mcp::{MapRegistry, ServerHandlerExt, ToolRouterExt};
 pub use policy::Policy;
 pub use sign::{LocalDevSigner, Signer};
 pub use stack::{Sec0Options, Sec0SecurityLayer};

@@ -1,6 +1,6 @@
 use super::reply::{ToolReply, answer, list_refused};
 use super::request::ToolRequest;
-use super::routes::{Lookout, Routes};
+use super::session::{Lookout, Session, Source};
 use crate::call::{Call, Outcome, ServerIdent, ToolName};
 use crate::registry::{Drift, Freeze, FrozenError, Snapshot};
 use rmcp::handler::server::ServerHandler;
@@ -11,7 +11,7 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tower::{Service, ServiceExt};
 
 /// A server behind a layer: a `ServerHandler` like the one that was wrapped.
@@ -20,12 +20,12 @@ use tower::{Service, ServiceExt};
 /// cheap and keeps the frozen registry, so one value serves all HTTP sessions.
 pub struct Layered<H, T> {
     pub(super) server: Arc<H>,
-    routes: Arc<Routes<H>>,
+    session: Arc<Session<H>>,
     service: T,
     ident: Arc<ServerIdent>,
-    session: Arc<Snapshot>,
-    /// How this session's registry differs from the one that the layer froze first.
-    drift: Option<Arc<Drift>>,
+    /// How this session's registry differs from the one that the layer froze first; empty until
+    /// both were seen.
+    drift: Arc<OnceLock<Option<Drift>>>,
 }
 
 impl<H, T> Layered<H, T>
@@ -33,21 +33,32 @@ where
     H: ServerHandler,
     T: Freeze,
 {
-    pub(super) fn new(server: Arc<H>, routes: Arc<Routes<H>>, service: T) -> Self {
+    pub(super) fn new(server: Arc<H>, source: Arc<Source<H>>, service: T) -> Self {
         let introduced = server.get_info().server_info;
         let ident = Arc::new(ServerIdent::new(&introduced.name, &introduced.version));
-        let seen = Arc::new(routes.snapshot(&service.manner().tool_versions));
-        let frozen = service.freeze(Arc::clone(&seen));
-        let drift = frozen.drift(&seen).map(Arc::new);
-        if let Some(drift) = &drift {
-            service.tampering(&ident, drift);
+        let session = Arc::new(Session::new(source, service.manner().tool_versions.clone()));
+        let layered = Self { server, session, service, ident, drift: Arc::default() };
+        if let Some(seen) = layered.session.glance() {
+            layered.freeze(&seen);
         }
-        let swapped = frozen.swapped_in(&seen);
-        if let (None, Some(swapped)) = (&drift, &swapped) {
-            service.tampering(&ident, swapped);
-        }
-        let session = if drift.is_none() && swapped.is_none() { frozen } else { seen };
-        Self { server, routes, service, ident, session, drift }
+        layered
+    }
+
+    /// Freezes what was seen, or holds it against what is frozen: the first difference. It is
+    /// reported once.
+    fn freeze(&self, seen: &Arc<Snapshot>) -> Option<&Drift> {
+        let drift = self.drift.get_or_init(|| {
+            let frozen = self.service.freeze(Arc::clone(seen));
+            let drift = frozen.drift(seen);
+            let swapped = if drift.is_none() { frozen.swapped_in(seen) } else { None };
+            if let Some(difference) = drift.as_ref().or(swapped.as_ref()) {
+                self.service.tampering(&self.ident, difference);
+            }
+            let is_first = drift.is_none() && swapped.is_none();
+            self.session.keep(if is_first { frozen } else { Arc::clone(seen) });
+            drift
+        });
+        drift.as_ref()
     }
 
     /// The server that was wrapped.
@@ -55,9 +66,9 @@ where
         &self.server
     }
 
-    /// The tools as they were frozen, by name.
+    /// The tools as they were frozen, by name; none while they were not.
     pub fn tools(&self) -> Vec<Tool> {
-        self.routes.tools()
+        self.session.source.tools()
     }
 
     /// Registers a tool, which a frozen registry always refuses.
@@ -67,7 +78,7 @@ where
     /// `REGISTRY_FROZEN`. The attempt is recorded, if it is among the first hundred that a layer
     /// sees.
     pub fn register(&self, tool: &Tool) -> Result<(), FrozenError> {
-        let drift = match self.routes.get(&tool.name) {
+        let drift = match self.session.source.get(&tool.name) {
             None => Drift::Added(tool.name.as_ref().into()),
             Some(_) => Drift::Changed(tool.name.as_ref().into()),
         };
@@ -75,39 +86,41 @@ where
         Err(FrozenError::new(&tool.name))
     }
 
+    /// The frozen tool. While nothing is frozen, what the server says: rmcp checks headers against
+    /// it before it passes a call on, and nothing is called by it.
     pub(super) fn frozen_tool(&self, name: &str) -> Option<Tool> {
-        self.routes.get(name).cloned()
+        if self.session.has_seen() {
+            self.session.source.get(name).cloned()
+        } else {
+            self.server.get_tool(name)
+        }
     }
 
-    /// The inner server's list, if every tool in it is as it was frozen. A server that answers no
-    /// lists is answered for with the frozen tools.
+    /// The inner server's list, if every tool in it is as it was frozen. A server whose routes were
+    /// taken and that answers no lists is answered for with the frozen tools.
     pub(super) async fn list(
         &self,
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        if let Some(drift) = &self.drift {
+        // While nothing is frozen, nothing is shown.
+        let seen = self.session.see(context.clone()).await?;
+        if let Some(drift) = self.freeze(&seen) {
             return Err(list_refused(drift));
         }
         let listed = match self.server.list_tools(request, context).await {
             Err(error) if error.code == ErrorCode::METHOD_NOT_FOUND => {
-                ListToolsResult::with_all_items(self.live_tools())
+                ListToolsResult::with_all_items(self.session.live_tools())
             }
             listed => listed?,
         };
-        match self.routes.drift(&listed.tools) {
+        match self.session.source.drift(&listed.tools) {
             None => Ok(listed),
             Some(drift) => {
                 self.service.tampering(&self.ident, &drift);
                 Err(list_refused(&drift))
             }
         }
-    }
-
-    fn live_tools(&self) -> Vec<Tool> {
-        let mut tools = self.routes.tools();
-        tools.retain(|tool| self.routes.is_live(&tool.name));
-        tools
     }
 }
 
@@ -136,9 +149,8 @@ where
         let name = std::mem::take(&mut params.name);
         let arguments = params.arguments.take();
         let cancel = context.ct.clone();
-        let session = Arc::clone(&self.session);
-        let routes: Arc<dyn Lookout> = Arc::<Routes<H>>::clone(&self.routes);
-        let door = ToolRequest { params, context, session, routes };
+        let session: Arc<dyn Lookout> = Arc::<Session<H>>::clone(&self.session);
+        let door = ToolRequest { params, context, session };
         Call::new(Arc::clone(&self.ident), ToolName::new(name), cancel, door)
             .with_arguments(arguments)
     }
@@ -148,11 +160,10 @@ impl<H, T: Clone> Clone for Layered<H, T> {
     fn clone(&self) -> Self {
         Self {
             server: Arc::clone(&self.server),
-            routes: Arc::clone(&self.routes),
+            session: Arc::clone(&self.session),
             service: self.service.clone(),
             ident: Arc::clone(&self.ident),
-            session: Arc::clone(&self.session),
-            drift: self.drift.clone(),
+            drift: Arc::clone(&self.drift),
         }
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! [`ToolRouterExt::serving`] takes a server's routes; [`ToolService::layer`] puts a layer such as
 //! [`Sec0SecurityLayer`](crate::stack::Sec0SecurityLayer) on them and gives back a
-//! `ServerHandler`. Everything that is not a tool call passes through it untouched.
+//! `ServerHandler`. [`ServerHandlerExt::layer`] does so with any server, as a whole. Everything that
+//! is not about tools passes through it untouched.
 
+mod by_name;
 mod claims;
 mod definition;
 mod detached;
@@ -15,6 +17,8 @@ mod reply;
 mod request;
 mod routes;
 mod service;
+mod session;
+mod whole;
 
 pub use detached::detached_context;
 pub use held::HeldRouter;
@@ -22,4 +26,4 @@ pub use layered::Layered;
 pub use mock::{MapRegistry, MockCall, MockServer};
 pub use reply::{Body, DENIAL_META, DENIED, REGISTRY_FROZEN, TRACE_META, ToolReply};
 pub use request::ToolRequest;
-pub use service::{ToolRouterExt, ToolService};
+pub use service::{ServerHandlerExt, ToolRouterExt, ToolService};

@@ -1,5 +1,5 @@
-use super::routes::Lookout;
-use crate::registry::{Sight, Sighted, Snapshot};
+use super::session::Lookout;
+use crate::registry::{Look, Sight, Sighted};
 use rmcp::RoleServer;
 use rmcp::model::CallToolRequestParams;
 use rmcp::service::RequestContext;
@@ -13,13 +13,16 @@ pub struct ToolRequest {
     pub params: CallToolRequestParams,
     /// The request's context: peer, cancellation, `_meta`, extensions.
     pub context: RequestContext<RoleServer>,
-    pub(super) session: Arc<Snapshot>,
-    pub(super) routes: Arc<dyn Lookout>,
+    pub(super) session: Arc<dyn Lookout>,
 }
 
 impl Sighted for ToolRequest {
     fn sight(&self, tool: &str) -> Sight<'_> {
-        Sight::new(&self.session, self.routes.sight(tool))
+        self.session.sight(tool)
+    }
+
+    fn first_look(&self) -> Option<Look> {
+        Arc::clone(&self.session).first_look(&self.context)
     }
 }
 

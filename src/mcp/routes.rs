@@ -1,3 +1,4 @@
+use super::by_name::{ByName, Named};
 use super::definition::{definition, digest};
 use super::held::HeldRouter;
 use crate::call::ToolVersion;
@@ -7,7 +8,7 @@ use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::handler::server::tool::DynCallToolHandler;
 use rmcp::model::Tool;
 use std::any::Any;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The routes of a server as they were taken: definitions and handlers, owned.
@@ -15,9 +16,7 @@ use std::sync::Arc;
 /// Only these handlers are ever called. Where the server holds its router on, `live` is where to
 /// look for what has become of it.
 pub(super) struct Routes<H> {
-    /// Sorted by name, as rmcp lists them.
-    list: Vec<Route<H>>,
-    index: HashMap<Box<str>, usize>,
+    taken: ByName<Route<H>>,
     live: Option<Arc<dyn HeldRouter<H>>>,
     /// The live router again, as what handlers are told apart by.
     shared: Option<Arc<dyn Any + Send + Sync>>,
@@ -29,19 +28,9 @@ pub(super) struct Route<H> {
     digest: Digest,
 }
 
-/// Where a call looks for its tool, whatever the server.
-pub(super) trait Lookout: Send + Sync {
-    /// What is to be seen of the tool now.
-    fn sight(&self, name: &str) -> Live;
-}
-
-impl<H: Send + Sync + 'static> Lookout for Routes<H> {
-    fn sight(&self, name: &str) -> Live {
-        let Some(router) = &self.live else { return Live::Owned };
-        // A router that is not shown is one in which nothing can be called.
-        let mut sight = Live::Missing;
-        router.look(&mut |router| sight = compare(self.route(name), router, name));
-        sight
+impl<H> Named for Route<H> {
+    fn name(&self) -> &str {
+        &self.tool.name
     }
 }
 
@@ -64,28 +53,11 @@ impl<H: Send + Sync + 'static> Routes<H> {
             let digest = digest(&route.attr)?;
             Some(Route { tool: route.attr, handler: route.call, digest })
         };
-        let mut list: Vec<_> = routes.filter_map(route).collect();
-        list.sort_by(|one, other| one.tool.name.cmp(&other.tool.name));
-        // A router's map is public: under two keys it may hold two routes of one name. Which of them
-        // is meant cannot be said, so neither is called.
-        let twice: HashSet<_> = list
-            .windows(2)
-            .filter_map(|pair| match pair {
-                [one, other] if one.tool.name == other.tool.name => Some(one.tool.name.clone()),
-                _ => None,
-            })
-            .collect();
-        for tool in &twice {
-            tracing::error!(%tool, "two routes have one name; neither is called");
-        }
-        list.retain(|route| !twice.contains(&route.tool.name));
-        let names = list.iter().enumerate();
-        let index = names.map(|(at, route)| (route.tool.name.as_ref().into(), at)).collect();
-        Self { list, index, live: None, shared: None }
+        Self { taken: ByName::new(routes.filter_map(route)), live: None, shared: None }
     }
 
     pub(super) fn snapshot(&self, versions: &HashMap<String, ToolVersion>) -> Snapshot {
-        Snapshot::new(self.list.iter().map(|route| {
+        Snapshot::new(self.taken.iter().map(|route| {
             let mut definition = definition(&route.tool, route.digest, versions);
             definition.handler = self.shared.as_ref().map(|router| {
                 let address = Arc::as_ptr(&route.handler).cast::<()>().addr();
@@ -96,40 +68,42 @@ impl<H: Send + Sync + 'static> Routes<H> {
     }
 
     pub(super) fn route(&self, name: &str) -> Option<&Route<H>> {
-        self.list.get(*self.index.get(name)?)
+        self.taken.get(name)
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&Tool> {
-        Some(&self.route(name)?.tool)
+    pub(super) fn tools(&self) -> impl Iterator<Item = &Tool> {
+        self.taken.iter().map(|route| &route.tool)
     }
 
-    pub(super) fn tools(&self) -> Vec<Tool> {
-        self.list.iter().map(|route| route.tool.clone()).collect()
+    /// What is to be seen of the tool now.
+    pub(super) fn sight(&self, name: &str) -> Live {
+        let Some(router) = &self.live else { return Live::Owned };
+        // A router that is not shown is one in which nothing can be called.
+        let mut sight = Live::Missing;
+        router.look(&mut |router| sight = compare(self.route(name), router, name));
+        sight
     }
 
-    /// True unless the live router has lost the tool.
-    pub(super) fn is_live(&self, name: &str) -> bool {
-        self.sight(name) != Live::Missing
-    }
-
-    /// The first difference of a list of tools, or of the live router, from what was taken. Tools
-    /// that are gone are no difference: taking one away is the server's right.
-    pub(super) fn drift(&self, listed: &[Tool]) -> Option<Drift> {
-        let drift = listed.iter().find_map(|tool| self.drift_of(tool));
-        let Some(router) = &self.live else { return drift };
-        let mut live = None;
-        router.look(&mut |router| {
+    /// The first tool of the live router that is not as it was taken. Tools that are gone are no
+    /// difference: taking one away is the server's right.
+    pub(super) fn live_drift(&self) -> Option<Drift> {
+        let mut drift = None;
+        self.live.as_ref()?.look(&mut |router| {
             let mut enabled = router.map.values().filter(|route| is_enabled(router, route));
-            live = enabled.find_map(|route| self.drift_of(&route.attr));
+            drift = enabled.find_map(|route| {
+                let taken = self.route(&route.attr.name).map(|route| &route.tool);
+                drift_of(taken, &route.attr)
+            });
         });
-        drift.or(live)
+        drift
     }
+}
 
-    fn drift_of(&self, tool: &Tool) -> Option<Drift> {
-        match self.get(&tool.name) {
-            None => Some(Drift::Added(tool.name.as_ref().into())),
-            Some(frozen) => (frozen != tool).then(|| Drift::Changed(tool.name.as_ref().into())),
-        }
+/// How a tool differs from what was frozen under its name.
+pub(super) fn drift_of(frozen: Option<&Tool>, now: &Tool) -> Option<Drift> {
+    match frozen {
+        None => Some(Drift::Added(now.name.as_ref().into())),
+        Some(frozen) => (frozen != now).then(|| Drift::Changed(now.name.as_ref().into())),
     }
 }
 

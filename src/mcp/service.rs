@@ -3,6 +3,8 @@ use super::layered::Layered;
 use super::reply::ToolReply;
 use super::request::ToolRequest;
 use super::routes::Routes;
+use super::session::Source;
+use super::whole::Whole;
 use crate::call::{Call, Cleared, Outcome};
 use crate::registry::Freeze;
 use rmcp::ErrorData;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tower::{Layer, Service};
 
-/// A server and the routes that were taken from it: the innermost service, which runs handlers.
+/// A server, and where its tools come from: the innermost service, which runs handlers.
 ///
 /// It accepts only what passed every step:
 ///
@@ -31,7 +33,7 @@ use tower::{Layer, Service};
 /// ```
 pub struct ToolService<H> {
     server: Arc<H>,
-    routes: Arc<Routes<H>>,
+    source: Arc<Source<H>>,
 }
 
 /// Takes the routes of a server, so that they can be frozen.
@@ -44,7 +46,7 @@ pub trait ToolRouterExt<H> {
 /// are left out for good.
 impl<H: ServerHandler> ToolRouterExt<H> for ToolRouter<H> {
     fn serving(self, server: H) -> ToolService<H> {
-        ToolService { server: Arc::new(server), routes: Arc::new(Routes::owned(self)) }
+        ToolService::new(Arc::new(server), Source::Routes(Routes::owned(self)))
     }
 }
 
@@ -53,26 +55,67 @@ impl<H: ServerHandler> ToolRouterExt<H> for ToolRouter<H> {
 /// refused.
 impl<H: ServerHandler, R: HeldRouter<H>> ToolRouterExt<H> for Arc<R> {
     fn serving(self, server: H) -> ToolService<H> {
-        ToolService { server: Arc::new(server), routes: Arc::new(Routes::held(self)) }
+        ToolService::new(Arc::new(server), Source::Routes(Routes::held(self)))
     }
 }
 
+/// Puts a layer on any server.
+///
+/// ```
+/// use rmcp::ServerHandler;
+/// use sec0::{Sec0SecurityLayer, ServerHandlerExt};
+/// fn secured<S: ServerHandler>(server: S, sec0: &Sec0SecurityLayer) -> impl ServerHandler {
+///     server.layer(sec0.clone())
+/// }
+/// ```
+///
+/// The server's tools are those that it lists, all pages of them, when it is wrapped. A server that
+/// has to wait for its list, or cannot give it without a client, is asked again before its first
+/// `tools/list` or `tools/call`. From then on every list is held against that one, and on every
+/// call what the server's `get_tool` says of the tool, if it says anything.
+///
+/// # What cannot be seen
+///
+/// Which handler runs is the server's own affair: a body that is swapped behind an unchanged
+/// definition runs, and so does a changed definition that the server neither lists nor tells. Where
+/// the routes can be taken from the server, [`ToolRouterExt::serving`] closes that: what was taken
+/// is what runs.
+pub trait ServerHandlerExt: ServerHandler {
+    /// This server behind `layer`.
+    fn layer<L>(self, layer: L) -> Layered<Self, L::Service>
+    where
+        L: Layer<ToolService<Self>>,
+        L::Service:
+            Service<Call<ToolRequest>, Response = Outcome<ToolReply>, Error = Infallible> + Freeze,
+    {
+        let server = Arc::new(self);
+        let whole = Whole::new(Arc::clone(&server));
+        ToolService::new(server, Source::Whole(whole)).layer(layer)
+    }
+}
+
+impl<H: ServerHandler> ServerHandlerExt for H {}
+
 impl<H: ServerHandler> ToolService<H> {
-    /// Puts `layer` on the routes and freezes them.
+    fn new(server: Arc<H>, source: Source<H>) -> Self {
+        Self { server, source: Arc::new(source) }
+    }
+
+    /// Puts `layer` on the tools and freezes them.
     pub fn layer<L>(self, layer: L) -> Layered<H, L::Service>
     where
         L: Layer<Self>,
         L::Service:
             Service<Call<ToolRequest>, Response = Outcome<ToolReply>, Error = Infallible> + Freeze,
     {
-        let (server, routes) = (Arc::clone(&self.server), Arc::clone(&self.routes));
-        Layered::new(server, routes, layer.layer(self))
+        let (server, source) = (Arc::clone(&self.server), Arc::clone(&self.source));
+        Layered::new(server, source, layer.layer(self))
     }
 }
 
 impl<H> Clone for ToolService<H> {
     fn clone(&self) -> Self {
-        Self { server: Arc::clone(&self.server), routes: Arc::clone(&self.routes) }
+        Self { server: Arc::clone(&self.server), source: Arc::clone(&self.source) }
     }
 }
 
@@ -92,25 +135,34 @@ impl<H: ServerHandler> Service<Cleared<ToolRequest>> for ToolService<H> {
     }
 
     fn call(&mut self, cleared: Cleared<ToolRequest>) -> Self::Future {
-        let Self { server, routes } = self.clone();
-        Box::pin(async move { Ok(run(&*server, &routes, cleared.into_call()).await) })
+        let Self { server, source } = self.clone();
+        Box::pin(async move { Ok(run(&*server, &source, cleared.into_call()).await) })
     }
 }
 
 async fn run<H: ServerHandler>(
     server: &H,
-    routes: &Routes<H>,
+    source: &Source<H>,
     call: Call<ToolRequest>,
 ) -> ToolReply {
     let ToolRequest { mut params, context, .. } = call.door;
-    // By the name that was judged, and by no other.
-    let Some(route) = routes.route(call.tool.as_str()) else {
-        return Err(ErrorData::invalid_params("tool not found", None));
+    let route = match source {
+        // By the name that was judged, and by no other.
+        Source::Routes(routes) => match routes.route(call.tool.as_str()) {
+            Some(route) => Some(route),
+            None => return Err(ErrorData::invalid_params("tool not found", None)),
+        },
+        Source::Whole(_) => None,
     };
     params.name = call.tool.into_inner();
     params.arguments = call.arguments;
-    let reply = (route.handler)(ToolCallContext::new(server, params, context)).await;
-    reply.or_else(as_tool_error)
+    match route {
+        Some(route) => {
+            let reply = (route.handler)(ToolCallContext::new(server, params, context)).await;
+            reply.or_else(as_tool_error)
+        }
+        None => server.call_tool(params, context).await,
+    }
 }
 
 /// What rmcp's own router does with arguments that do not fit the handler's parameters: they are

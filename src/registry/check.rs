@@ -1,21 +1,23 @@
 use super::definition::Definition;
 use super::snapshot::Snapshot;
 use crate::call::Reason;
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// What a door sees of the tool that was asked for, at the moment of the call.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Sight<'a> {
-    /// The registry as it was when this session was wrapped.
-    pub session: &'a Arc<Snapshot>,
+    /// The registry as it was when this session was wrapped, or before its first request about
+    /// tools; `None` when it could not be seen.
+    pub session: Option<&'a Arc<Snapshot>>,
     /// The registry as it is now.
     pub live: Live,
 }
 
 impl<'a> Sight<'a> {
     /// The session's registry, and what is to be seen of the tool now.
-    pub fn new(session: &'a Arc<Snapshot>, live: Live) -> Self {
+    pub fn new(session: Option<&'a Arc<Snapshot>>, live: Live) -> Self {
         Self { session, live }
     }
 }
@@ -34,17 +36,29 @@ pub enum Live {
     Same,
     /// It has the tool with another handler.
     Swapped,
+    /// It has the tool in its list, as far as is known; asked for the one tool it says nothing.
+    Untold,
 }
 
 /// The door's part of a call that can say what it sees of the tool.
 pub trait Sighted {
     /// What is to be seen of `tool` now.
     fn sight(&self, tool: &str) -> Sight<'_>;
+
+    /// The first look at the registry, where none could be taken when the server was wrapped;
+    /// `None` when it was taken.
+    fn first_look(&self) -> Option<Look> {
+        None
+    }
 }
+
+/// A look at a registry that takes its time; `None` when there was nothing to see.
+pub type Look = Pin<Box<dyn Future<Output = Option<Arc<Snapshot>>> + Send>>;
 
 /// Whether tool `name`, as seen now, is the one that was frozen.
 ///
-/// A session that was wrapped over another registry is refused whole, whatever the tool.
+/// A session that was wrapped over another registry is refused whole, whatever the tool; in one
+/// whose registry cannot be seen no tool is known.
 ///
 /// # Errors
 ///
@@ -54,22 +68,23 @@ pub fn check<'a>(
     name: &str,
     sight: Sight<'_>,
 ) -> Result<&'a Arc<Definition>, Reason> {
-    if !Arc::ptr_eq(frozen, sight.session) && frozen.digest() != sight.session.digest() {
+    let session = sight.session.ok_or(Reason::UnknownTool)?;
+    let is_first = Arc::ptr_eq(frozen, session);
+    if !is_first && frozen.digest() != session.digest() {
         return Err(Reason::RegistryMutation);
     }
     let Some(tool) = frozen.get(name) else {
         return Err(match sight.live {
             Live::Changed | Live::Same | Live::Swapped => Reason::RegistryMutation,
-            Live::Missing | Live::Owned => Reason::UnknownTool,
+            Live::Missing | Live::Owned | Live::Untold => Reason::UnknownTool,
         });
     };
     // A session that was wrapped after a swap has the other handler from its start.
-    let is_first = Arc::ptr_eq(frozen, sight.session);
-    if !is_first && sight.session.get(name).is_some_and(|taken| tool.is_swapped_in(taken)) {
+    if !is_first && session.get(name).is_some_and(|taken| tool.is_swapped_in(taken)) {
         return Err(Reason::HandlerSwap);
     }
     match sight.live {
-        Live::Owned | Live::Same => Ok(tool),
+        Live::Owned | Live::Same | Live::Untold => Ok(tool),
         Live::Swapped => Err(Reason::HandlerSwap),
         Live::Changed => Err(Reason::RegistryMutation),
         // Taking a tool away is the server's right; calling it then is asking for no tool.
@@ -96,9 +111,10 @@ mod tests {
             (Live::Changed, Err(Reason::RegistryMutation), Reason::RegistryMutation),
             (Live::Swapped, Err(Reason::HandlerSwap), Reason::RegistryMutation),
             (Live::Missing, Err(Reason::UnknownTool), Reason::UnknownTool),
+            (Live::Untold, Ok(()), Reason::UnknownTool),
         ];
         for (live, known, unknown) in table {
-            let sight = Sight::new(&frozen, live);
+            let sight = Sight::new(Some(&frozen), live);
             assert_eq!(check(&frozen, "add", sight).map(|_| ()), known, "{live:?}");
             assert_eq!(check(&frozen, "evil", sight).map(|_| ()), Err(unknown), "{live:?}");
         }
@@ -109,8 +125,15 @@ mod tests {
         let frozen = snapshot(&["add"]);
         let other = snapshot(&["add", "evil"]);
         let equal = snapshot(&["add"]);
-        let refused = check(&frozen, "add", Sight::new(&other, Live::Owned)).map(|_| ());
+        let refused = check(&frozen, "add", Sight::new(Some(&other), Live::Owned)).map(|_| ());
         assert_eq!(refused, Err(Reason::RegistryMutation));
-        assert!(check(&frozen, "add", Sight::new(&equal, Live::Owned)).is_ok());
+        assert!(check(&frozen, "add", Sight::new(Some(&equal), Live::Owned)).is_ok());
+    }
+
+    #[test]
+    fn a_session_whose_registry_cannot_be_seen_knows_no_tool() {
+        let frozen = snapshot(&["add"]);
+        let refused = check(&frozen, "add", Sight::new(None, Live::Owned)).map(|_| ());
+        assert_eq!(refused, Err(Reason::UnknownTool));
     }
 }

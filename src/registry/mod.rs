@@ -12,7 +12,7 @@ mod definition;
 mod front;
 mod snapshot;
 
-pub use check::{Live, Sight, Sighted, check};
+pub use check::{Live, Look, Sight, Sighted, check};
 pub use definition::{Definition, HandlerId};
 pub use front::{Denials, Freeze, FrozenError, Manner};
 pub use snapshot::{Drift, Snapshot};

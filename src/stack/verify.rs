@@ -2,9 +2,13 @@ use super::future::StepFuture;
 use super::identify::Identified;
 use super::step::step;
 use crate::call::{Reason, Refusal, ToolRef};
-use crate::registry::{Definition, Sighted, check};
+use crate::registry::{Definition, Look, Sighted, check};
+use pin_project_lite::pin_project;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::{fmt, mem};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tower::Service;
 
 step! {
@@ -12,7 +16,8 @@ step! {
     /// before policy and approval, in observe as in enforce.
     ///
     /// The cost does not depend on the number of tools: what a session registered is compared as
-    /// one digest, made when the session was wrapped.
+    /// one digest, made when the session was wrapped. A server whose tools could not be seen then is
+    /// asked for them here, before its first call: the one thing for which this step waits.
     ///
     /// # Order
     ///
@@ -51,24 +56,104 @@ impl<X> Intact<X> {
 
 impl<S, X, E> Service<Identified<X>> for Verify<S>
 where
-    S: Service<Intact<X>, Error = E>,
+    S: Service<Intact<X>, Error = E> + Clone,
     E: From<Refusal>,
     X: Sighted,
 {
     type Response = S::Response;
     type Error = E;
-    type Future = StepFuture<S::Future>;
+    type Future = VerifyFuture<S, X>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, identified: Identified<X>) -> Self::Future {
-        match verify(&identified) {
-            Ok(definition) => {
-                StepFuture::passed(self.inner.call(Intact { identified, definition }))
-            }
-            Err(reason) => StepFuture::refused(Refusal::new(reason)),
+        let call = identified.entered().call();
+        let Some(look) = call.door.first_look() else {
+            return VerifyFuture { state: State::Step { step: pass(&mut self.inner, identified) } };
+        };
+        let given_up = Box::pin(call.cancel.clone().cancelled_owned());
+        // The clone is not ready; what was made ready goes with the call.
+        let clone = self.inner.clone();
+        let below = mem::replace(&mut self.inner, clone);
+        VerifyFuture { state: State::Looking { look, given_up, held: Some((below, identified)) } }
+    }
+}
+
+fn pass<S, X>(below: &mut S, identified: Identified<X>) -> StepFuture<S::Future>
+where
+    S: Service<Intact<X>>,
+    X: Sighted,
+{
+    match verify(&identified) {
+        Ok(definition) => StepFuture::passed(below.call(Intact { identified, definition })),
+        Err(reason) => StepFuture::refused(Refusal::new(reason)),
+    }
+}
+
+pin_project! {
+    /// The future of [`Verify`]: where the registry could not be seen when the server was wrapped,
+    /// it is seen first, unless the caller gives up.
+    pub struct VerifyFuture<S, X>
+    where
+        S: Service<Intact<X>>,
+    {
+        #[pin]
+        state: State<S, X>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, X>
+    where
+        S: Service<Intact<X>>,
+    {
+        Step { #[pin] step: StepFuture<S::Future> },
+        Looking {
+            look: Look,
+            given_up: Pin<Box<WaitForCancellationFutureOwned>>,
+            held: Option<(S, Identified<X>)>,
+        },
+    }
+}
+
+impl<S: Service<Intact<X>>, X> fmt::Debug for VerifyFuture<S, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyFuture").finish_non_exhaustive()
+    }
+}
+
+impl<S, X, E> Future for VerifyFuture<S, X>
+where
+    S: Service<Intact<X>, Error = E>,
+    E: From<Refusal>,
+    X: Sighted,
+{
+    type Output = Result<S::Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        if let StateProj::Looking { look, given_up, held } = state.as_mut().project() {
+            let step = match look.as_mut().poll(cx) {
+                Poll::Ready(seen) => {
+                    let Some((mut below, identified)) = held.take() else { return Poll::Pending };
+                    if let Some(seen) = seen {
+                        identified.entered().shared().frozen.get_or_init(|| seen);
+                    }
+                    pass(&mut below, identified)
+                }
+                Poll::Pending if given_up.as_mut().poll(cx).is_ready() => {
+                    StepFuture::refused(Refusal::new(Reason::Cancelled))
+                }
+                Poll::Pending => return Poll::Pending,
+            };
+            state.set(State::Step { step });
+        }
+        match state.project() {
+            StateProj::Step { step } => step.poll(cx),
+            StateProj::Looking { .. } => Poll::Pending,
         }
     }
 }

@@ -30,7 +30,7 @@ impl Claimant for Door {
 
 impl Sighted for Door {
     fn sight(&self, _tool: &str) -> Sight<'_> {
-        Sight::new(&self.0, Live::Owned)
+        Sight::new(Some(&self.0), Live::Owned)
     }
 }
 
