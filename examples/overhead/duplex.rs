@@ -30,7 +30,7 @@ fn against_bare(
     current_thread()?.block_on(async {
         let secured = secured()?;
         let bare = connect(Bare::with_tools(1)).await?;
-        let layered = connect(secured.server(1)).await?;
+        let layered = connect(secured.owned(1)).await?;
         let (mut of_bare, mut of_layered) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             calls(&bare, &mut of_bare).await?;

@@ -72,7 +72,7 @@ fn one_real_line() -> Result<Line, Box<dyn Error>> {
     let secured = Secured::new()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let server = secured.server(1);
+        let server = secured.owned(1);
         let params = CallToolRequestParams::new(name(0)).with_arguments(arguments(64));
         server.call_tool(params, detached_context()).await?;
         secured.layer.try_shutdown().await?;

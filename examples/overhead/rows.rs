@@ -23,6 +23,8 @@ pub(crate) const ROWS: &[(&str, Row)] = &[
     ("bare_tools_10000", |_| bare(Load { tools: 10_000, bytes: 64 })),
     ("tools_10000", |limit| direct(Load { tools: 10_000, bytes: 64 }, 10_000, limit)),
     ("same_of_10000", |limit| direct(Load { tools: 1, bytes: 64 }, 10_000, limit)),
+    ("handler", |limit| whole(Load { tools: 1, bytes: 64 }, 1, limit)),
+    ("handler_10000", |limit| whole(Load { tools: 10_000, bytes: 64 }, 10_000, limit)),
     ("callers_64", callers),
     ("duplex", |_| duplex::row()),
     ("duplex_plain", |_| duplex::plain()),
@@ -47,16 +49,32 @@ fn bare(load: Load) -> Result<String, Box<dyn Error>> {
     })
 }
 
-/// `registered` tools, of which `load.tools` are called in turn.
+/// `registered` tools of which the layer owns the routes, `load.tools` of them called in turn.
 fn direct(load: Load, registered: usize, limit: f64) -> Result<String, Box<dyn Error>> {
-    let paced = current_thread()?.block_on(paced_run(load, registered))?;
-    let full = on_one_core(|| current_thread()?.block_on(full_run(load, registered)))??;
+    behind(|secured| secured.owned(registered), load, limit)
+}
+
+/// The same server as a whole.
+fn whole(load: Load, registered: usize, limit: f64) -> Result<String, Box<dyn Error>> {
+    behind(|secured| secured.whole(registered), load, limit)
+}
+
+fn behind<H: ServerHandler>(
+    form: impl Fn(&Secured) -> H + Send + Sync,
+    load: Load,
+    limit: f64,
+) -> Result<String, Box<dyn Error>> {
+    let paced = current_thread()?.block_on(paced_run(&form, load))?;
+    let full = on_one_core(|| current_thread()?.block_on(full_run(&form, load)))??;
     Ok(full.figures(Some(&paced), Some(limit)))
 }
 
-async fn paced_run(load: Load, registered: usize) -> Result<Paced, Box<dyn Error>> {
+async fn paced_run<H: ServerHandler>(
+    form: impl Fn(&Secured) -> H,
+    load: Load,
+) -> Result<Paced, Box<dyn Error>> {
     let secured = Secured::new()?;
-    let (server, context) = (secured.server(registered), detached_context());
+    let (server, context) = (form(&secured), detached_context());
     saturated(&server, &context, load, 2_000, async || Ok(())).await?;
     let paced = paced(&server, &context, load).await?;
     secured.layer.try_shutdown().await?;
@@ -64,9 +82,12 @@ async fn paced_run(load: Load, registered: usize) -> Result<Paced, Box<dyn Error
 }
 
 /// Until the last record is written.
-async fn full_run(load: Load, registered: usize) -> Result<Saturated, Box<dyn Error>> {
+async fn full_run<H: ServerHandler>(
+    form: impl Fn(&Secured) -> H,
+    load: Load,
+) -> Result<Saturated, Box<dyn Error>> {
     let secured = Secured::new()?;
-    let (server, context) = (secured.server(registered), detached_context());
+    let (server, context) = (form(&secured), detached_context());
     let finish = async || Ok(secured.layer.try_shutdown().await?);
     saturated(&server, &context, load, CALLS, finish).await
 }
@@ -76,7 +97,7 @@ fn callers(limit: f64) -> Result<String, Box<dyn Error>> {
     const EACH: usize = 2_000;
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let secured = Secured::new()?;
-    let server = secured.server(1);
+    let server = secured.owned(1);
     let load = Load { tools: 1, bytes: 64 };
     let (started, spent) = (now(), cpu());
     runtime.block_on(async {
@@ -104,7 +125,7 @@ fn callers(limit: f64) -> Result<String, Box<dyn Error>> {
 fn rss(limit: f64) -> Result<String, Box<dyn Error>> {
     current_thread()?.block_on(async {
         let secured = Secured::new()?;
-        let (server, context) = (secured.server(1), detached_context());
+        let (server, context) = (secured.owned(1), detached_context());
         let load = Load { tools: 1, bytes: 64 };
         saturated(&server, &context, load, 50_000, async || Ok(())).await?;
         let before = resident_kib()?;

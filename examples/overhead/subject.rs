@@ -4,12 +4,13 @@ use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-    MetaObject, ServerCapabilities, ServerConfig, Tool, ToolAnnotations, object,
+    ListToolsResult, MetaObject, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    ToolAnnotations, object,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use sec0::sign::LocalDevSigner;
-use sec0::{Policy, Sec0Options, Sec0SecurityLayer, ToolRouterExt};
+use sec0::{Policy, Sec0Options, Sec0SecurityLayer, ServerHandlerExt, ToolRouterExt};
 use serde_json::json;
 use std::error::Error;
 use std::sync::Arc;
@@ -23,6 +24,18 @@ impl ServerHandler for Bare {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(Implementation::new("bench", "1.0.0"))
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(self.0.list_all()))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.0.get(name).cloned()
     }
 
     async fn call_tool(
@@ -102,7 +115,13 @@ impl Secured {
         Ok(Self { layer: Sec0SecurityLayer::try_new(more(options))?, dir })
     }
 
-    pub(crate) fn server(&self, tools: usize) -> impl ServerHandler + Clone {
+    /// The routes owned by the layer.
+    pub(crate) fn owned(&self, tools: usize) -> impl ServerHandler + Clone + use<> {
         router(tools).serving(Bare::with_tools(0)).layer(self.layer.clone())
+    }
+
+    /// The server as a whole, which tells of each tool before its call.
+    pub(crate) fn whole(&self, tools: usize) -> impl ServerHandler + Clone + use<> {
+        Bare::with_tools(tools).layer(self.layer.clone())
     }
 }

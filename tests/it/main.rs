@@ -33,4 +33,5 @@ mod property;
 mod reasons;
 mod records;
 mod transport;
+mod whole;
 mod wire;
