@@ -24,6 +24,7 @@ pub mod registry; // Which tools there are, and whether they still are.
 
 // Floor 3: glue to other people's types.
 pub mod mcp; // rmcp in and out.
+pub mod otel; // Where telemetry is to go.
 
 // Floor 4: the call's way.
 pub mod stack; // One tower layer per step.

@@ -15,6 +15,8 @@ pub struct Site {
     pub node_type: &'static str,
     /// On whose behalf: `tenant`, and `actor`.
     pub tenant: Box<str>,
+    /// Where the service runs: `env`.
+    pub env: Option<Box<str>>,
     /// How long records are kept, as the policy says it: `policy.retention`.
     pub retention: Box<str>,
 }
@@ -27,6 +29,7 @@ impl Site {
             tool: "mcp.enforce@1.0".into(),
             node_type: "middleware",
             tenant: tenant.into(),
+            env: None,
             retention: retention.into(),
         }
     }
@@ -60,6 +63,7 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, ties: &Tie
     if facts.decision == Decision::Deny {
         line.text("denial_level", "middleware");
     }
+    line.text_if("env", site.env.as_deref());
     line.flag("executed", facts.executed());
     match claimed.idempotency_key.as_deref() {
         Some(key) => line.text("idempotency_key", key),

@@ -7,7 +7,8 @@ use super::shape::Unless::{Absent, Is, Off, OffOr};
 use super::shape::{AMOUNT, COUNT, Key, Shape, Stands, TEXTS, WORDS};
 use super::words;
 
-const EXPORT: &str = "the export of telemetry is not built yet";
+const EXPORT: &str = "the export of telemetry is not built yet; it will also need `otel.endpoint`, \
+                      `otel.serviceName` and `otel.environment` in the options";
 const SKILLS: &str = "skills are loaded by an agent's host, never by a tool server";
 const REDACTION: &str = "redaction is not built yet";
 const RAW: &str = "the store of raw payloads is not built yet";

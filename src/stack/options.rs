@@ -3,6 +3,7 @@ use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, Site};
 use crate::call::ToolVersion;
 use crate::clock::{Clock, System};
 use crate::limit::HARD_MAX_ARGUMENTS;
+use crate::otel::{IncompleteOtel, Otel};
 use crate::policy::{Policy, PolicyError};
 use crate::registry::{Denials, Manner};
 use crate::sign::{KeyError, LocalDevSigner, Signer, key_file};
@@ -32,6 +33,7 @@ pub struct Sec0Options {
     signing_deadline: Option<Duration>,
     admission_wait: Duration,
     max_arguments: usize,
+    otel: Option<Otel>,
 }
 
 /// Why a layer cannot start.
@@ -44,6 +46,9 @@ pub enum StartError {
     /// The signing key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// `otel` was given without all of its parts.
+    #[error(transparent)]
+    Otel(#[from] IncompleteOtel),
     /// The policy is not one.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -64,6 +69,7 @@ impl Sec0Options {
             signing_deadline: None,
             admission_wait: Duration::from_secs(1),
             max_arguments: HARD_MAX_ARGUMENTS,
+            otel: None,
         }
     }
 
@@ -164,6 +170,15 @@ impl Sec0Options {
         self
     }
 
+    /// Where telemetry is to go. Nothing is exported by this version, and a warning at start says
+    /// so; `otel.environment` stands in each record as `env`. A layer does not start with a part of
+    /// it missing.
+    #[must_use]
+    pub fn otel(mut self, otel: Otel) -> Self {
+        self.otel = Some(otel);
+        self
+    }
+
     pub(super) fn start(mut self) -> Result<Shared, StartError> {
         let log = self.open_log()?;
         Ok(self.share(Some(log)))
@@ -173,13 +188,19 @@ impl Sec0Options {
         match self.open_log() {
             Ok(log) => self.share(Some(log)),
             Err(error) => {
-                tracing::error!(%error, "the security layer cannot record; it refuses every call");
+                tracing::error!(%error, "the security layer cannot start; it refuses every call");
                 self.share(None)
             }
         }
     }
 
     fn open_log(&mut self) -> Result<Log, StartError> {
+        let environment = self.otel.as_ref().map(Otel::check).transpose()?;
+        if environment.is_some() {
+            tracing::warn!(
+                "`otel` is set, but this version exports no telemetry; spans go to `tracing`"
+            );
+        }
         // The sink first: it checks the directory in which a key may be made.
         let (sink, dir): (Box<dyn AuditSink>, _) = match self.sink.take() {
             Some(sink) => (sink, None),
@@ -189,7 +210,8 @@ impl Sec0Options {
             Some(signer) => signer,
             None => Arc::new(open_key(self.policy.key_ref(), dir)?),
         };
-        let site = Site::middleware(self.policy.tenant(), self.policy.retention().as_str());
+        let mut site = Site::middleware(self.policy.tenant(), self.policy.retention().as_str());
+        site.env = environment.map(Into::into);
         let mut options = LogOptions::new(site, signer, sink).clock(Arc::clone(&self.clock));
         if let Some(calls) = self.queue {
             options = options.capacity(calls);

@@ -8,6 +8,7 @@ use crate::support::{
 use futures::poll;
 use rmcp::ServerHandler;
 use sec0::audit::OpenError;
+use sec0::otel::Otel;
 use sec0::sign::KeyError;
 use sec0::stack::StartError;
 use sec0::{Sec0Options, Sec0SecurityLayer};
@@ -355,4 +356,27 @@ async fn a_directory_that_another_log_writes_to_does_not_start() {
     drop(first);
     let second = Sec0SecurityLayer::try_new(options()).unwrap();
     second.try_shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn telemetry_without_its_parts_does_not_start_and_leaves_no_log() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("audit");
+    let options = || in_dir(&Rules::enforce(), &dir).otel(Otel::new().endpoint("http://c:4317"));
+    let error = does_not_start(options).await;
+    assert!(matches!(error, StartError::Otel(_)), "{error}");
+    for part in ["otel.endpoint", "otel.serviceName", "otel.environment", "in the options"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    assert!(!dir.exists());
+}
+
+#[tokio::test]
+async fn the_environment_of_complete_telemetry_stands_in_each_record() {
+    let site = Site::default();
+    let otel = Otel::new().endpoint("http://c:4317").service_name("orders").environment("prod");
+    let layer = Sec0SecurityLayer::try_new(site.options(&Rules::enforce()).otel(otel)).unwrap();
+    let (runs, latch) = (Runs::default(), Latch::new());
+    assert!(is_fine(&ask(&server(&layer, &runs, &latch), "add", json!({})).await));
+    assert_eq!(site.close(&layer).await.only()["env"], "prod");
 }

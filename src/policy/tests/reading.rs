@@ -260,11 +260,11 @@ fn what_is_not_built_is_refused_with_its_place_and_the_way_out() {
         ),
         (
             with("observability: {otlp_endpoint: 'http://x'}"),
-            "8:32: `observability.otlp_endpoint` is refused: the export of telemetry is not built yet; leave it out, or turn `observability` off with `enabled: false`",
+            "8:32: `observability.otlp_endpoint` is refused: the export of telemetry is not built yet; it will also need `otel.endpoint`, `otel.serviceName` and `otel.environment` in the options; leave it out, or turn `observability` off with `enabled: false`",
         ),
         (
             with("observability: {enabled: true}"),
-            "8:26: `observability.enabled` is refused: the export of telemetry is not built yet; leave it out or set it to `false`",
+            "8:26: `observability.enabled` is refused: the export of telemetry is not built yet; it will also need `otel.endpoint`, `otel.serviceName` and `otel.environment` in the options; leave it out or set it to `false`",
         ),
         (
             with("agent_guard: {enabled: true, block_on_count: 1}"),
