@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// One red pixel.
 pub(crate) const PNG: &str =
@@ -145,6 +146,20 @@ impl Fixture {
             }
         }
         Ok(said("done"))
+    }
+
+    #[tool(description = "Says that it has begun, and waits until it is given up")]
+    async fn wait(
+        &self,
+        context: RequestContext<RoleServer>,
+        cancelled: CancellationToken,
+    ) -> Answer<CallToolResult> {
+        if let Some(token) = context.meta.get_progress_token() {
+            let begun = ProgressNotificationParam::new(token, 0.0);
+            context.peer.notify_progress(begun).await.map_err(internal)?;
+        }
+        cancelled.cancelled().await;
+        Ok(said("given up"))
     }
 
     #[tool(description = "Takes its time, so that a client may come back for the answer")]
