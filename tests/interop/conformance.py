@@ -22,7 +22,7 @@ from pathlib import Path
 from server import PATIENCE, end_with_children, run, serving
 
 # The first is what the others are compared with.
-FORMS = ["bare", "owned"]
+FORMS = ["bare", "owned", "any"]
 
 # Nothing is refused: what a layer may change at all is only what it must not.
 POLICY = """\

@@ -22,7 +22,7 @@ use options::{Complaint, Form, Options};
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use sec0::ToolRouterExt;
+use sec0::{ServerHandlerExt, ToolRouterExt};
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -42,6 +42,11 @@ async fn main() -> Result<(), Complaint> {
         Form::Owned => {
             let server = Fixture::routes().serving(fixture).layer(sec0.clone());
             serve(listener, move || Ok(server.clone())).await?;
+        }
+        Form::Any => {
+            // As a server without a router would do it: wrapped anew for each session.
+            let layer = sec0.clone();
+            serve(listener, move || Ok(fixture.clone().layer(layer.clone()))).await?;
         }
     }
     sec0.try_shutdown().await?;

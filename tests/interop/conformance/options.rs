@@ -4,7 +4,7 @@ use sec0::{Sec0Options, Sec0SecurityLayer};
 use std::fmt;
 use std::path::PathBuf;
 
-const USAGE: &str = "usage: --form bare|owned [--addr HOST:PORT] [--policy FILE --dir DIR]";
+const USAGE: &str = "usage: --form bare|owned|any [--addr HOST:PORT] [--policy FILE --dir DIR]";
 
 /// How the fixture is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(crate) enum Form {
     Bare,
     /// Its routes, owned by the layer.
     Owned,
+    /// As any server, which the layer sees only from outside.
+    Any,
 }
 
 #[derive(Debug)]
@@ -70,6 +72,7 @@ fn form(word: &str) -> Result<Form, Complaint> {
     match word {
         "bare" => Ok(Form::Bare),
         "owned" => Ok(Form::Owned),
+        "any" => Ok(Form::Any),
         other => Err(format!("there is no form `{other}`; {USAGE}").into()),
     }
 }
