@@ -212,6 +212,8 @@ def main():
     parser.add_argument("--form", choices=FORMS[1:], action="append")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    if options.out and options.out.exists() and any(options.out.iterdir()):
+        sys.exit(f"{options.out} is not empty; what was written earlier would be counted again")
     end_with_children()
     forms = [FORMS[0], *(options.form or FORMS[1:])]
     with tempfile.TemporaryDirectory() as directory:
