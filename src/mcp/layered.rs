@@ -36,7 +36,7 @@ where
     pub(super) fn new(server: Arc<H>, routes: Arc<Routes<H>>, service: T) -> Self {
         let introduced = server.get_info().server_info;
         let ident = Arc::new(ServerIdent::new(&introduced.name, &introduced.version));
-        let seen = Arc::new(routes.snapshot(&service.manner().tool_versions));
+        let seen = Arc::new(routes.snapshot(service.manner()));
         let frozen = service.freeze(Arc::clone(&seen));
         let drift = frozen.drift(&seen).map(Arc::new);
         if let Some(drift) = &drift {

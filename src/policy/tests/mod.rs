@@ -1,5 +1,6 @@
 mod allowlist;
 mod judging;
+mod operation;
 mod reading;
 mod schema;
 
