@@ -8,20 +8,25 @@
 mod allowlist;
 mod check;
 mod compiled;
+mod coverage;
 mod document;
 mod entry;
 mod error;
+mod explain;
 mod heuristic;
 mod lint;
 mod load;
+mod named;
 mod neutral;
 mod operation;
 mod pattern;
+mod question;
 mod rule;
 mod schema;
 mod shape;
 mod tree;
 mod verdict;
+mod why;
 mod words;
 mod yaml;
 
@@ -29,10 +34,14 @@ pub use allowlist::{Allowlist, MalformedEntry};
 pub use compiled::Policy;
 pub use document::{Mode, Retention};
 pub use error::{PolicyError, Problem};
+pub use explain::Explanation;
+pub use named::{MalformedTool, NamedTool};
 pub use operation::Evidence;
 pub use pattern::MatchKind;
+pub use question::Question;
 pub use rule::Asked;
 pub use verdict::{Effect, Ruling, Verdict};
+pub use why::{LookedAt, OnMatch};
 
 #[cfg(test)]
 mod tests;

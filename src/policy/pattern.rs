@@ -146,6 +146,17 @@ impl<S: AsRef<str>> Pattern<S> {
     }
 }
 
+impl<S: AsRef<str>> Pattern<S> {
+    /// The same entry for any version, where it names a tool.
+    pub(super) fn unversioned(&self) -> Option<Pattern<&str>> {
+        match self {
+            Self::Everything | Self::Server(_) => None,
+            Self::OfServer(path, _) => Some(Pattern::OfServer(path.as_ref(), Version::Unsaid)),
+            Self::Anywhere(tool, _) => Some(Pattern::Anywhere(tool.as_ref(), Version::Unsaid)),
+        }
+    }
+}
+
 impl<S: AsRef<str>> Version<S> {
     pub(super) fn matches(&self, version: Option<&ToolVersion>) -> Option<MatchKind> {
         match self {

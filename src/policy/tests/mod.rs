@@ -1,4 +1,6 @@
 mod allowlist;
+mod coverage;
+mod explain;
 mod judging;
 mod operation;
 mod reading;

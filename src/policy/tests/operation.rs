@@ -244,7 +244,7 @@ fn any_hints() -> impl Strategy<Value = Hints> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_name_says_what_it_said_to_the_original(
