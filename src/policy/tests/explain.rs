@@ -24,6 +24,48 @@ side_effects: {require_idempotency_key: true}
 enforcement: {deny_on: [payload_too_large, missing_idempotency_for_side_effect]}
 ";
 
+/// The rules that a small call of `add` meets: id, match, effect, why.
+const MET: [(&str, bool, &str, &str); 13] = [
+    (
+        "security.limits.max_payload_kb",
+        false,
+        "deny",
+        "at most 1024 bytes of arguments; as canonical JSON there are 12",
+    ),
+    ("registry", false, "deny", "the server's list has the tool `add`"),
+    ("tools.overrides[0]", true, "classify", "`add` matches; it says: side effect"),
+    (
+        "tools.overrides[1]",
+        true,
+        "classify",
+        "`mcp://demo/*` matches, but `tools.overrides[0]` stands before it",
+    ),
+    ("annotations", false, "classify", "none is known that says whether there are side effects"),
+    ("name", true, "classify", "the name says: op `read`, no side effect"),
+    ("tools.allowlist[0]", true, "allow", "`mcp://demo/add@1.0` matches the tool in this version"),
+    ("tools.allowlist[1]", false, "allow", "`mcp://demo/write@latest` does not match"),
+    ("tools.allowlist[2]", true, "allow", "`mcp://demo/*` matches, as a wildcard"),
+    ("tools.allowlist", false, "would_deny", "`tools.allowlist[0]` allows the tool"),
+    (
+        "tools.deny_if_unpinned_version",
+        false,
+        "would_deny",
+        "the version `1.0` is pinned: it starts with a digit",
+    ),
+    (
+        "side_effects.require_idempotency_key",
+        true,
+        "deny",
+        "the call has a side effect and no idempotency key",
+    ),
+    (
+        "security.limits.max_duration_ms",
+        false,
+        "would_deny",
+        "at most 500 ms; known only when the call has run",
+    ),
+];
+
 fn explained(policy: &str, tool: &str, change: impl Fn(Question<'_>) -> Question<'_>) -> Value {
     let policy = Policy::from_yaml(policy).unwrap();
     let named = NamedTool::parse(tool).unwrap();
@@ -47,57 +89,7 @@ fn every_rule_is_told_in_the_order_in_which_a_call_meets_it() {
     let report = explained(FULL, "mcp://demo/add@1.0", |question| {
         question.with_argument_bytes(Some(12)).with_listed(Some(true))
     });
-    let expected = [
-        (
-            "security.limits.max_payload_kb",
-            false,
-            "deny",
-            "at most 1024 bytes of arguments; as canonical JSON there are 12",
-        ),
-        ("registry", false, "deny", "the server's list has the tool `add`"),
-        ("tools.overrides[0]", true, "classify", "`add` matches; it says: side effect"),
-        (
-            "tools.overrides[1]",
-            true,
-            "classify",
-            "`mcp://demo/*` matches, but `tools.overrides[0]` stands before it",
-        ),
-        (
-            "annotations",
-            false,
-            "classify",
-            "none is known that says whether there are side effects",
-        ),
-        ("name", true, "classify", "the name says: op `read`, no side effect"),
-        (
-            "tools.allowlist[0]",
-            true,
-            "allow",
-            "`mcp://demo/add@1.0` matches the tool in this version",
-        ),
-        ("tools.allowlist[1]", false, "allow", "`mcp://demo/write@latest` does not match"),
-        ("tools.allowlist[2]", true, "allow", "`mcp://demo/*` matches, as a wildcard"),
-        ("tools.allowlist", false, "would_deny", "`tools.allowlist[0]` allows the tool"),
-        (
-            "tools.deny_if_unpinned_version",
-            false,
-            "would_deny",
-            "the version `1.0` is pinned: it starts with a digit",
-        ),
-        (
-            "side_effects.require_idempotency_key",
-            true,
-            "deny",
-            "the call has a side effect and no idempotency key",
-        ),
-        (
-            "security.limits.max_duration_ms",
-            false,
-            "would_deny",
-            "at most 500 ms; known only when the call has run",
-        ),
-    ];
-    let expected = expected.map(|(id, matched, effect, why)| {
+    let expected = MET.map(|(id, matched, effect, why)| {
         (id.to_owned(), matched, effect.to_owned(), why.to_owned())
     });
     assert_eq!(rows(&report), expected);
@@ -148,8 +140,8 @@ fn what_ends_a_call_early_is_told_and_what_comes_after_it_does_not_count() {
     assert_eq!((&unknown["op"], &unknown["op_basis"]), (&Value::Null, &Value::Null));
     for (report, last) in [(large, "security.limits.max_payload_kb"), (unknown, "registry")] {
         let rules = report["rules"].as_array().unwrap();
-        let reached = rules.iter().filter(|rule| rule["reached"] == true);
-        assert_eq!(reached.last().unwrap()["id"], last);
+        let mut reached = rules.iter().filter(|rule| rule["reached"] == true);
+        assert_eq!(reached.next_back().unwrap()["id"], last);
         let unreached = rules.iter().find(|rule| rule["id"] == "tools.allowlist").unwrap();
         assert_eq!((&unreached["matched"], &unreached["decided"]), (&json!(true), &json!(false)));
     }

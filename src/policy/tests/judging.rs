@@ -206,6 +206,27 @@ fn warns_of_what_is_valid_and_hardly_meant() {
             ],
         ),
         (
+            format!(
+                "{}security: {{limits: {{max_payload_kb: 0.5, max_duration_ms: 5}}}}\n",
+                enforcing("{deny_on: [tool_not_in_allowlist, duration_too_long]}")
+            ),
+            vec![
+                "8:37: `security.limits.max_payload_kb` is set, but `enforcement.deny_on` does not \
+                 have `payload_too_large`, so it is only recorded",
+                "8:37: `security.limits.max_payload_kb` is less than 1, so every call with \
+                 arguments is too large; write at least 1",
+            ],
+        ),
+    ] {
+        assert_eq!(warnings_of(&text), warnings, "{text}");
+    }
+}
+
+#[test]
+fn warns_of_a_key_that_is_only_recorded_and_of_overrides_that_never_decide() {
+    let enforced = enforcing("{deny_on: [version_unpinned]}");
+    for (text, warnings) in [
+        (
             format!("{enforced}side_effects: {{require_idempotency_key: true}}\n")
                 .replace("version_unpinned", "tool_not_in_allowlist"),
             vec![
@@ -226,21 +247,12 @@ fn warns_of_what_is_valid_and_hardly_meant() {
                  put the narrower one first, or take one out",
             ],
         ),
-        (
-            format!(
-                "{}security: {{limits: {{max_payload_kb: 0.5, max_duration_ms: 5}}}}\n",
-                enforcing("{deny_on: [tool_not_in_allowlist, duration_too_long]}")
-            ),
-            vec![
-                "8:37: `security.limits.max_payload_kb` is set, but `enforcement.deny_on` does not \
-                 have `payload_too_large`, so it is only recorded",
-                "8:37: `security.limits.max_payload_kb` is less than 1, so every call with \
-                 arguments is too large; write at least 1",
-            ],
-        ),
     ] {
-        let policy = Policy::from_yaml(&text).unwrap();
-        let said: Vec<_> = policy.warnings().iter().map(ToString::to_string).collect();
-        assert_eq!(said, warnings, "{text}");
+        assert_eq!(warnings_of(&text), warnings, "{text}");
     }
+}
+
+fn warnings_of(text: &str) -> Vec<String> {
+    let policy = Policy::from_yaml(text).unwrap();
+    policy.warnings().iter().map(ToString::to_string).collect()
 }
