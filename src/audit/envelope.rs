@@ -74,6 +74,10 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, ties: &Tie
     line.whole("latency_ms", u64::try_from(facts.latency.as_millis()).unwrap_or(u64::MAX));
     line.text_if("nodeId", claimed.node_id.as_deref());
     line.text("node_type", site.node_type);
+    if let Some(operation) = facts.operation {
+        line.text("op", operation.op.as_str());
+        line.text("op_basis", operation.basis.as_str());
+    }
     line.hex_or_null("output_sha256", facts.output_sha256.as_ref().map(<[u8; 32]>::as_slice));
 }
 
@@ -97,6 +101,9 @@ fn policy_to_snapshot(line: &mut Object<'_>, facts: &Facts, site: &Site, ties: &
     line.text("server", &site.server);
     if let Some(registry) = &facts.registry_sha256 {
         line.hex("server_snapshot", registry);
+    }
+    if let Some(operation) = facts.operation {
+        line.flag("side_effect", operation.side_effect);
     }
 }
 

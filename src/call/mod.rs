@@ -6,6 +6,7 @@
 mod asked;
 mod cleared;
 mod name;
+mod operation;
 mod outcome;
 mod reason;
 mod span;
@@ -14,6 +15,7 @@ mod trail;
 pub use asked::{Arguments, Call};
 pub use cleared::Cleared;
 pub use name::{ServerIdent, ToolName, ToolRef, ToolVersion};
+pub use operation::{Basis, Hints, Op, Operation};
 pub use outcome::{Code, End, Outcome, Refusal, Reply, Retry, Status};
 pub use reason::{Force, Raised, Reason, Severity, UnknownReason};
 pub use span::{Hex, SpanIds};

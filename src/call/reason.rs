@@ -107,8 +107,7 @@ reasons! {
         "No entry of `tools.allowlist` matches the tool.";
     VersionUnpinned "version_unpinned" High ByPolicy PolicyDenied Here,
         "`tools.deny_if_unpinned_version` is set and the tool has no version that starts with a digit.";
-    MissingIdempotency "missing_idempotency_for_side_effect" Medium ByPolicy PolicyDenied
-        Later("which tools have side effects is not known yet"),
+    MissingIdempotency "missing_idempotency_for_side_effect" Medium ByPolicy PolicyDenied Here,
         "A tool with side effects was called without an idempotency key.";
     EgressViolation "egress_violation" Medium ByPolicy PolicyDenied
         Later("URL arguments are not checked yet"),

@@ -1,4 +1,5 @@
 use super::name::{ServerIdent, ToolVersion};
+use super::operation::Operation;
 use super::outcome::Status;
 use super::reason::Reason;
 use super::span::SpanIds;
@@ -47,6 +48,8 @@ pub struct Facts {
     pub tool: Cow<'static, str>,
     /// The version of the frozen tool.
     pub version: Option<ToolVersion>,
+    /// What the call does; `None` while its tool is not known.
+    pub operation: Option<Operation>,
     /// SHA-256 of the canonical arguments; `None` where there are none or they were too large.
     pub input_sha256: Option<[u8; 32]>,
     /// SHA-256 of the canonical reply.
@@ -106,6 +109,7 @@ impl Facts {
             server,
             tool,
             version: None,
+            operation: None,
             input_sha256: None,
             output_sha256: None,
             policy_sha256,

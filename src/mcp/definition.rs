@@ -1,23 +1,30 @@
-use crate::call::ToolVersion;
+use crate::call::{Hints, ToolVersion};
 use crate::canonical::{self, Limits};
 use crate::digest::Digest;
-use crate::registry::Definition;
-use rmcp::model::Tool;
-use std::collections::HashMap;
+use crate::registry::{Definition, Manner};
+use rmcp::model::{Tool, ToolAnnotations};
 
 /// The key in a tool's `_meta` that declares its version.
 const VERSION_META: &str = "sec0/version";
 
 /// What is frozen of `tool`. Its version is the declared one, else the one that the options set.
-pub(super) fn definition(
-    tool: &Tool,
-    digest: Digest,
-    versions: &HashMap<String, ToolVersion>,
-) -> Definition {
+pub(super) fn definition(tool: &Tool, digest: Digest, manner: &Manner) -> Definition {
+    let versions = &manner.tool_versions;
     let declared = tool.meta.as_ref().and_then(|meta| meta.0.get(VERSION_META)?.as_str());
     let version =
         declared.and_then(ToolVersion::new).or_else(|| versions.get(tool.name.as_ref()).cloned());
-    Definition::new(&tool.name, version, digest)
+    let hints = tool.annotations.as_ref().map(hints).unwrap_or_default();
+    let believed = !manner.annotations_are_claims;
+    Definition::new(&tool.name, version, digest).with_hints(hints, believed)
+}
+
+fn hints(annotations: &ToolAnnotations) -> Hints {
+    Hints {
+        read_only: annotations.read_only_hint,
+        destructive: annotations.destructive_hint,
+        idempotent: annotations.idempotent_hint,
+        open_world: annotations.open_world_hint,
+    }
 }
 
 /// SHA-256 of the canonical definition: every field of it counts. `None` for a definition that has

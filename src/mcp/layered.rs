@@ -36,7 +36,7 @@ where
     pub(super) fn new(server: Arc<H>, source: Arc<Source<H>>, service: T) -> Self {
         let introduced = server.get_info().server_info;
         let ident = Arc::new(ServerIdent::new(&introduced.name, &introduced.version));
-        let session = Arc::new(Session::new(source, service.manner().tool_versions.clone()));
+        let session = Arc::new(Session::new(source, service.manner().clone()));
         let layered = Self { server, session, service, ident, drift: Arc::default() };
         if let Some(seen) = layered.session.glance() {
             layered.freeze(&seen);

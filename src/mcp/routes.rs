@@ -1,14 +1,12 @@
 use super::by_name::{ByName, Named};
 use super::definition::{definition, digest};
 use super::held::HeldRouter;
-use crate::call::ToolVersion;
 use crate::digest::Digest;
-use crate::registry::{Drift, HandlerId, Live, Snapshot};
+use crate::registry::{Drift, HandlerId, Live, Manner, Snapshot};
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::handler::server::tool::DynCallToolHandler;
 use rmcp::model::Tool;
 use std::any::Any;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The routes of a server as they were taken: definitions and handlers, owned.
@@ -56,9 +54,9 @@ impl<H: Send + Sync + 'static> Routes<H> {
         Self { taken: ByName::new(routes.filter_map(route)), live: None, shared: None }
     }
 
-    pub(super) fn snapshot(&self, versions: &HashMap<String, ToolVersion>) -> Snapshot {
+    pub(super) fn snapshot(&self, manner: &Manner) -> Snapshot {
         Snapshot::new(self.taken.iter().map(|route| {
-            let mut definition = definition(&route.tool, route.digest, versions);
+            let mut definition = definition(&route.tool, route.digest, manner);
             definition.handler = self.shared.as_ref().map(|router| {
                 let address = Arc::as_ptr(&route.handler).cast::<()>().addr();
                 HandlerId::new(router, address, Arc::new(Arc::downgrade(&route.handler)))

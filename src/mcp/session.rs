@@ -1,12 +1,10 @@
 use super::routes::{Routes, drift_of};
 use super::whole::Whole;
-use crate::call::ToolVersion;
-use crate::registry::{Drift, Live, Look, Sight, Snapshot};
+use crate::registry::{Drift, Live, Look, Manner, Sight, Snapshot};
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::Tool;
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 /// Where the tools of a server come from.
@@ -54,7 +52,7 @@ impl<H: ServerHandler> Source<H> {
 /// One wrapping of a server: its tools, and the registry as it was when they were taken.
 pub(super) struct Session<H> {
     pub(super) source: Arc<Source<H>>,
-    versions: HashMap<String, ToolVersion>,
+    manner: Manner,
     registry: OnceLock<Arc<Snapshot>>,
 }
 
@@ -68,17 +66,17 @@ pub(super) trait Lookout: Send + Sync {
 }
 
 impl<H: ServerHandler> Session<H> {
-    pub(super) fn new(source: Arc<Source<H>>, versions: HashMap<String, ToolVersion>) -> Self {
-        Self { source, versions, registry: OnceLock::new() }
+    pub(super) fn new(source: Arc<Source<H>>, manner: Manner) -> Self {
+        Self { source, manner, registry: OnceLock::new() }
     }
 
     /// The registry, where it can be seen without waiting.
     pub(super) fn glance(&self) -> Option<Arc<Snapshot>> {
         let snapshot = match &*self.source {
-            Source::Routes(routes) => routes.snapshot(&self.versions),
+            Source::Routes(routes) => routes.snapshot(&self.manner),
             Source::Whole(whole) => {
                 whole.glance();
-                whole.snapshot(&self.versions)?
+                whole.snapshot(&self.manner)?
             }
         };
         Some(Arc::new(snapshot))

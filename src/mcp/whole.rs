@@ -1,14 +1,12 @@
 use super::by_name::{ByName, Named};
 use super::definition::{definition, digest};
 use super::detached::detached_context;
-use crate::call::ToolVersion;
 use crate::digest::Digest;
-use crate::registry::{Live, Snapshot};
+use crate::registry::{Live, Manner, Snapshot};
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{PaginatedRequestParams, Tool};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -136,9 +134,9 @@ impl<H: ServerHandler> Whole<H> {
     }
 
     /// What was seen; `None` while nothing was.
-    pub(super) fn snapshot(&self, versions: &HashMap<String, ToolVersion>) -> Option<Snapshot> {
+    pub(super) fn snapshot(&self, manner: &Manner) -> Option<Snapshot> {
         let known = self.seen.get()?.iter();
-        Some(Snapshot::new(known.map(|known| definition(&known.tool, known.digest, versions))))
+        Some(Snapshot::new(known.map(|known| definition(&known.tool, known.digest, manner))))
     }
 
     /// What the server says of the tool now.

@@ -1,19 +1,7 @@
 use super::error::shown;
-use super::pattern::{Fault, MAX_ENTRY, Pattern, Version};
+use super::pattern::{Fault, MAX_ENTRY, MatchKind, Pattern, Version};
 use crate::call::{ToolRef, ToolVersion};
 use std::collections::{HashMap, HashSet};
-
-/// How an entry of an allowlist matched a tool. Where several match, the first of these counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "pinning depends on every kind")]
-pub enum MatchKind {
-    /// The entry names the tool's version.
-    Exact,
-    /// The entry names the tool and no version.
-    Versionless,
-    /// The entry has `@*`, or names a whole server or everything.
-    Wildcard,
-}
 
 /// The entries of an allowlist, compiled: a lookup costs the same with one entry and with ten
 /// thousand, and allocates nothing.
@@ -35,6 +23,12 @@ pub struct MalformedEntry {
     fault: Fault,
 }
 
+impl MalformedEntry {
+    pub(super) fn new(entry: &str, fault: Fault) -> Self {
+        Self { entry: entry.into(), fault }
+    }
+}
+
 impl Allowlist {
     /// Compiles the entries; none of them allows no tool.
     ///
@@ -47,7 +41,7 @@ impl Allowlist {
         for entry in entries {
             match Pattern::parse(entry) {
                 Ok(pattern) => list.insert(pattern),
-                Err(fault) => return Err(MalformedEntry { entry: entry.into(), fault }),
+                Err(fault) => return Err(MalformedEntry::new(entry, fault)),
             }
         }
         Ok(list)
@@ -75,7 +69,7 @@ impl Allowlist {
         self.everything
     }
 
-    fn insert(&mut self, pattern: Pattern<'_>) {
+    fn insert(&mut self, pattern: Pattern<&str>) {
         match pattern {
             Pattern::Everything => self.everything = true,
             Pattern::Server(server) => {
@@ -95,7 +89,7 @@ struct Names {
 }
 
 impl Names {
-    fn insert(&mut self, name: &str, version: Version<'_>) {
+    fn insert(&mut self, name: &str, version: Version<&str>) {
         let kind = match version {
             Version::One(version) => {
                 let key = [name.as_bytes(), &[BETWEEN], version.as_bytes()].concat();

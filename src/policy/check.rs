@@ -51,6 +51,13 @@ impl Check {
             (Shape::Section(keys), Kind::Map(entries)) => {
                 return self.section(node, entries, keys, above);
             }
+            (Shape::Saying(one_of, keys), Kind::Map(entries)) => {
+                if one_of.iter().all(|name| node.get(name).is_none()) {
+                    let names = listed(one_of);
+                    self.say(node.place, &format!("says nothing; give it one of {names}"));
+                }
+                return self.section(node, entries, keys, above);
+            }
             (Shape::Open(item), Kind::Map(entries)) => self.open(entries, item),
             (Shape::Either(_, map), Kind::Map(_)) => return self.value(node, map, above),
             (Shape::Either(other, _), _) if !matches!(node.kind, Kind::List(_)) => {

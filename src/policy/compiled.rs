@@ -1,8 +1,10 @@
-use super::allowlist::{Allowlist, MalformedEntry, MatchKind};
-use super::document::{Document, Mode, Retention};
-use super::error::Problem;
-use super::verdict::{Effect, Verdict};
-use crate::call::{Force, Reason, ToolRef, ToolVersion};
+use super::allowlist::{Allowlist, MalformedEntry};
+use super::document::{Document, Mode, Retention, Said};
+use super::entry::{Entry, Override};
+use super::error::{Place, Problem};
+use super::tree::Node;
+use super::verdict::Effect;
+use crate::call::{Force, Reason};
 use crate::digest::Digest;
 use std::time::Duration;
 
@@ -19,7 +21,11 @@ pub struct Policy {
     mode: Mode,
     deny_on: Vec<Reason>,
     allowlist: Allowlist,
+    /// The entries of `allowlist`, in the order of the file.
+    entries: Vec<Entry>,
+    overrides: Vec<Override>,
     deny_if_unpinned: bool,
+    require_idempotency_key: Option<&'static str>,
     max_payload_bytes: Option<u64>,
     max_duration: Option<Duration>,
     warnings: Vec<Problem>,
@@ -88,17 +94,9 @@ impl Policy {
         if denies { Effect::Deny } else { Effect::WouldDeny }
     }
 
-    /// Judges a tool by the allowlist and by its version.
-    pub fn judge(&self, tool: ToolRef<'_>) -> Verdict {
-        let mut verdict = Verdict::allow();
-        let kind = self.allowlist.matches(tool);
-        if kind.is_none() {
-            self.find(&mut verdict, Reason::ToolNotInAllowlist);
-        }
-        if self.deny_if_unpinned && is_unpinned(tool.version, kind) {
-            self.find(&mut verdict, Reason::VersionUnpinned);
-        }
-        verdict
+    /// True when a call with a side effect needs an idempotency key.
+    pub fn requires_idempotency_key(&self) -> bool {
+        self.require_idempotency_key.is_some()
     }
 
     /// What is valid and probably not meant, in the order of the file.
@@ -106,24 +104,48 @@ impl Policy {
         &self.warnings
     }
 
-    /// Compiles a document that passed the check.
+    /// `tools.deny_if_unpinned_version`.
+    pub(super) fn denies_unpinned(&self) -> bool {
+        self.deny_if_unpinned
+    }
+
+    /// Which of the two keys requires an idempotency key.
+    pub(super) fn idempotency_key_path(&self) -> Option<&'static str> {
+        self.require_idempotency_key
+    }
+
+    /// `tools.allowlist`, entry by entry.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// `tools.overrides`.
+    pub(super) fn overrides(&self) -> &[Override] {
+        &self.overrides
+    }
+
+    /// Compiles a document that passed the check; `root` says where its parts stand.
     pub(super) fn compile(
         file: &str,
         digest: Digest,
         document: Document,
+        root: &Node,
     ) -> Result<Self, MalformedEntry> {
         let limits = &document.security.limits;
         let deny_on: Vec<_> = document.enforcement.deny_on.iter().map(|denied| denied.0).collect();
         let implied = if deny_on.is_empty() { Mode::Observe } else { Mode::Enforce };
-        let entries = document.tools.allowlist.iter().map(String::as_str);
+        let tools = &document.tools;
         Ok(Self {
             file: file.to_owned(),
             digest,
             retention: document.default_retention,
             mode: document.enforcement.mode.unwrap_or(implied),
             deny_on,
-            allowlist: Allowlist::compile(entries)?,
-            deny_if_unpinned: document.tools.deny_if_unpinned_version,
+            allowlist: Allowlist::compile(tools.allowlist.iter().map(String::as_str))?,
+            entries: entries(&tools.allowlist, root)?,
+            overrides: overrides(&tools.overrides, root)?,
+            deny_if_unpinned: tools.deny_if_unpinned_version,
+            require_idempotency_key: required(&document),
             max_payload_bytes: limits.payload_bytes(),
             max_duration: limits.duration(),
             tenant: document.tenant,
@@ -137,18 +159,39 @@ impl Policy {
         self.warnings = warnings;
         self
     }
-
-    fn find(&self, verdict: &mut Verdict, reason: Reason) {
-        verdict.add(reason, self.effect(reason).into());
-    }
 }
 
-/// A tool without a version is never pinned. One with a version that is no number is let through
-/// where the entry that allows it says that any version will do.
-fn is_unpinned(version: Option<&ToolVersion>, kind: Option<MatchKind>) -> bool {
-    match (version, kind) {
-        (None, _) => true,
-        (Some(_), Some(MatchKind::Versionless | MatchKind::Wildcard)) => false,
-        (Some(version), Some(MatchKind::Exact) | None) => !version.is_pinned(),
+fn entries(texts: &[String], root: &Node) -> Result<Vec<Entry>, MalformedEntry> {
+    let places = items(root, "allowlist").iter().map(|item| item.place);
+    texts.iter().zip(places.chain(beyond())).map(|(text, place)| Entry::read(text, place)).collect()
+}
+
+fn overrides(said: &[Said], root: &Node) -> Result<Vec<Override>, MalformedEntry> {
+    let places = items(root, "overrides").iter().map(|item| item.place);
+    let read = |(said, place): (&Said, Place)| {
+        let entry = Entry::read(&said.tool, place)?;
+        Ok(Override { entry, op: said.op, side_effect: said.side_effect })
+    };
+    said.iter().zip(places.chain(beyond())).map(read).collect()
+}
+
+/// The items of a list of `tools`.
+fn items<'n>(root: &'n Node, key: &str) -> &'n [Node] {
+    root.get("tools").and_then(|tools| tools.get(key)).map_or(&[], Node::items)
+}
+
+/// Places for what has none: no entry may be left out for want of one.
+fn beyond() -> std::iter::Repeat<Place> {
+    std::iter::repeat(Place::START)
+}
+
+/// The key that is set; both mean the same.
+fn required(document: &Document) -> Option<&'static str> {
+    if document.side_effects.require_idempotency_key {
+        Some("side_effects.require_idempotency_key")
+    } else if document.security.side_effects.require_idempotency_key {
+        Some("security.side_effects.require_idempotency_key")
+    } else {
+        None
     }
 }

@@ -1,5 +1,5 @@
 use super::words;
-use crate::call::Reason;
+use crate::call::{Op, Reason};
 use serde::Deserialize;
 use std::fmt;
 use std::time::Duration;
@@ -18,6 +18,8 @@ pub(super) struct Document {
     pub(super) enforcement: Enforcement,
     #[serde(default)]
     pub(super) security: Security,
+    #[serde(default)]
+    pub(super) side_effects: SideEffects,
 }
 
 #[derive(Debug, Deserialize)]
@@ -32,6 +34,17 @@ pub(super) struct Tools {
     pub(super) allowlist: Vec<String>,
     #[serde(default = "yes")]
     pub(super) deny_if_unpinned_version: bool,
+    #[serde(default)]
+    pub(super) overrides: Vec<Said>,
+}
+
+/// What the policy says of what some tools do.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Said {
+    pub(super) tool: String,
+    pub(super) op: Option<Op>,
+    pub(super) side_effect: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -47,6 +60,16 @@ pub(super) struct Enforcement {
 pub(super) struct Security {
     #[serde(default)]
     pub(super) limits: Limits,
+    #[serde(default)]
+    pub(super) side_effects: SideEffects,
+}
+
+/// `side_effects`, and `security.side_effects`, which is the original's gateway's.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SideEffects {
+    #[serde(default)]
+    pub(super) require_idempotency_key: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -58,14 +58,19 @@ impl PolicyError {
     /// The most problems that are kept; a file with more is told so in one last line.
     pub const MAX_PROBLEMS: usize = 100;
 
-    pub(super) fn new(file: &str, mut problems: Vec<Problem>) -> Self {
+    pub(super) fn new(file: &str, problems: Vec<Problem>) -> Self {
+        Self { file: file.to_owned(), problems: Self::bounded(problems), cause: None }
+    }
+
+    /// The problems in the order of the file, and no more than are kept.
+    pub(super) fn bounded(mut problems: Vec<Problem>) -> Vec<Problem> {
         problems.sort_by_key(|problem| (problem.line, problem.column));
         if problems.len() > Self::MAX_PROBLEMS {
             problems.truncate(Self::MAX_PROBLEMS);
             let message = "and more; mend these first".to_owned();
             problems.push(Problem::new(Place::WHOLE, "", message));
         }
-        Self { file: file.to_owned(), problems, cause: None }
+        problems
     }
 
     pub(super) fn unreadable(file: &str, cause: io::Error) -> Self {

@@ -1,6 +1,7 @@
 use super::compiled::Policy;
 use super::document::Mode;
 use super::error::{Place, Problem, shown};
+use super::pattern::Pattern;
 use super::tree::{Kind, Node};
 use crate::call::Reason;
 use std::collections::HashMap;
@@ -29,11 +30,14 @@ pub(super) fn lint(policy: &Policy, root: &Node) -> Vec<Problem> {
                           nothing; add reasons or write `mode: observe`";
             enforcement.say(&mut found, advice);
         } else {
-            for (limit, path, reason) in [
-                (policy.max_payload_bytes().is_some(), PAYLOAD, Reason::PayloadTooLarge),
-                (policy.max_duration().is_some(), DURATION, Reason::DurationTooLong),
+            for (path, reason) in [
+                (policy.max_payload_bytes().map(|_| PAYLOAD), Reason::PayloadTooLarge),
+                (policy.max_duration().map(|_| DURATION), Reason::DurationTooLong),
+                (policy.idempotency_key_path(), Reason::MissingIdempotency),
             ] {
-                if limit && !denies(reason) {
+                if let Some(path) = path
+                    && !denies(reason)
+                {
                     let advice = format!(
                         "is set, but `enforcement.deny_on` does not have `{reason}`, so it is \
                          only recorded"
@@ -48,8 +52,33 @@ pub(super) fn lint(policy: &Policy, root: &Node) -> Vec<Problem> {
         Spot::of(root, PAYLOAD).say(&mut found, advice);
     }
     allowlist.slashed(&mut found);
+    overshadowed(policy, &mut found);
     found.sort_by_key(|problem| (problem.line, problem.column));
     found
+}
+
+/// Of the overrides the first that matches decides: what stands behind one for the same tools, or
+/// for all, never does.
+fn overshadowed(policy: &Policy, found: &mut Vec<Problem>) {
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut everything = None;
+    for (index, said) in policy.overrides().iter().enumerate() {
+        let (text, place) = (&*said.entry.text, said.entry.place);
+        if let Some(first) = everything.or_else(|| seen.get(text).copied()) {
+            let path = format!("tools.overrides[{index}]");
+            let text = shown(text);
+            let message = format!(
+                "`{path}` is for `{text}`, of which `tools.overrides[{first}]` decides; \
+                 put the narrower one first, or take one out"
+            );
+            found.push(Problem::new(place, &path, message));
+            continue;
+        }
+        seen.insert(text, index);
+        if matches!(said.entry.pattern, Pattern::Everything) {
+            everything = Some(index);
+        }
+    }
 }
 
 const PAYLOAD: &str = "security.limits.max_payload_kb";

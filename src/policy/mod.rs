@@ -2,29 +2,46 @@
 //!
 //! A key is enforced or it is refused by name; nothing is accepted and then forgotten. A file
 //! goes through `yaml` (bounds, grammar), `check` (the table of `schema`, every problem
-//! with its place), `document` (the types) and `compiled` (what calls are judged by).
+//! with its place), `document` (the types) and `compiled` (what calls are judged by). `operation`
+//! says what a call does, `rule` holds it against the policy, and `explain` says why.
 
 mod allowlist;
 mod check;
 mod compiled;
+mod coverage;
 mod document;
+mod entry;
 mod error;
+mod explain;
+mod heuristic;
 mod lint;
 mod load;
+mod named;
 mod neutral;
+mod operation;
 mod pattern;
+mod question;
+mod rule;
 mod schema;
 mod shape;
 mod tree;
 mod verdict;
+mod why;
 mod words;
 mod yaml;
 
-pub use allowlist::{Allowlist, MalformedEntry, MatchKind};
+pub use allowlist::{Allowlist, MalformedEntry};
 pub use compiled::Policy;
 pub use document::{Mode, Retention};
 pub use error::{PolicyError, Problem};
+pub use explain::Explanation;
+pub use named::{MalformedTool, NamedTool};
+pub use operation::Evidence;
+pub use pattern::MatchKind;
+pub use question::Question;
+pub use rule::Asked;
 pub use verdict::{Effect, Ruling, Verdict};
+pub use why::{LookedAt, OnMatch};
 
 #[cfg(test)]
 mod tests;

@@ -1,3 +1,4 @@
+use crate::call::{ToolRef, ToolVersion};
 use std::fmt;
 
 /// One entry of an allowlist, read.
@@ -13,29 +14,41 @@ use std::fmt;
 /// Everything is compared letter by letter. The version is what follows the last `@` behind the
 /// last `/`, so servers and tools may have both in their names, as registries give them out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pattern<'a> {
+pub(super) enum Pattern<S> {
     Everything,
     /// Every tool of this server.
-    Server(&'a str),
+    Server(S),
     /// `server/tool`, as one text.
-    OfServer(&'a str, Version<'a>),
+    OfServer(S, Version<S>),
     /// A tool of any server.
-    Anywhere(&'a str, Version<'a>),
+    Anywhere(S, Version<S>),
 }
 
 /// The version that an entry asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Version<'a> {
-    One(&'a str),
+pub(super) enum Version<S> {
+    One(S),
     /// None is named.
     Unsaid,
     /// `@*`.
     Star,
 }
 
+/// How an entry of an allowlist matched a tool. Where several match, the first of these counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "pinning depends on every kind")]
+pub enum MatchKind {
+    /// The entry names the tool's version.
+    Exact,
+    /// The entry names the tool and no version.
+    Versionless,
+    /// The entry has `@*`, or names a whole server or everything.
+    Wildcard,
+}
+
 /// Why an entry cannot match anything: words that follow the entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fault(&'static str);
+pub(super) struct Fault(pub(super) &'static str);
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,7 +59,7 @@ impl fmt::Display for Fault {
 /// The most bytes of an entry.
 pub(super) const MAX_ENTRY: usize = 512;
 
-impl<'a> Pattern<'a> {
+impl<'a> Pattern<&'a str> {
     /// Reads an entry. One that could never match is a fault: such a rule is a mistake that
     /// nobody sees.
     pub(super) fn parse(entry: &'a str) -> Result<Self, Fault> {
@@ -93,10 +106,71 @@ impl<'a> Pattern<'a> {
         unversioned(server)?;
         Ok(Self::OfServer(path, version))
     }
+
+    /// The same pattern, to be kept.
+    pub(super) fn kept(self) -> Pattern<Box<str>> {
+        match self {
+            Self::Everything => Pattern::Everything,
+            Self::Server(server) => Pattern::Server(server.into()),
+            Self::OfServer(path, version) => Pattern::OfServer(path.into(), version.kept()),
+            Self::Anywhere(tool, version) => Pattern::Anywhere(tool.into(), version.kept()),
+        }
+    }
+}
+
+impl Version<&str> {
+    fn kept(self) -> Version<Box<str>> {
+        match self {
+            Self::One(version) => Version::One(version.into()),
+            Self::Unsaid => Version::Unsaid,
+            Self::Star => Version::Star,
+        }
+    }
+}
+
+impl<S: AsRef<str>> Pattern<S> {
+    /// How this one entry matches the tool. A compiled list of many answers in the same way, and a
+    /// test holds that it does.
+    pub(super) fn matches(&self, tool: ToolRef<'_>) -> Option<MatchKind> {
+        match self {
+            Self::Everything => Some(MatchKind::Wildcard),
+            Self::Server(server) => (server.as_ref() == tool.server).then_some(MatchKind::Wildcard),
+            Self::OfServer(path, version) => {
+                let rest = path.as_ref().strip_prefix(tool.server)?.strip_prefix('/')?;
+                version.matches(tool.version).filter(|_| rest == tool.tool)
+            }
+            Self::Anywhere(name, version) => {
+                version.matches(tool.version).filter(|_| name.as_ref() == tool.tool)
+            }
+        }
+    }
+}
+
+impl<S: AsRef<str>> Pattern<S> {
+    /// The same entry for any version, where it names a tool.
+    pub(super) fn unversioned(&self) -> Option<Pattern<&str>> {
+        match self {
+            Self::Everything | Self::Server(_) => None,
+            Self::OfServer(path, _) => Some(Pattern::OfServer(path.as_ref(), Version::Unsaid)),
+            Self::Anywhere(tool, _) => Some(Pattern::Anywhere(tool.as_ref(), Version::Unsaid)),
+        }
+    }
+}
+
+impl<S: AsRef<str>> Version<S> {
+    pub(super) fn matches(&self, version: Option<&ToolVersion>) -> Option<MatchKind> {
+        match self {
+            Self::One(one) => {
+                version.is_some_and(|it| it.as_str() == one.as_ref()).then_some(MatchKind::Exact)
+            }
+            Self::Unsaid => Some(MatchKind::Versionless),
+            Self::Star => Some(MatchKind::Wildcard),
+        }
+    }
 }
 
 /// The name in front of the version, and the version.
-fn split(text: &str) -> Result<(&str, Version<'_>), Fault> {
+fn split(text: &str) -> Result<(&str, Version<&str>), Fault> {
     let tail = text.rfind('/').map_or(0, |slash| slash.saturating_add(1));
     let at = text.rfind('@').filter(|at| *at >= tail);
     let Some((name, version)) = at.and_then(|at| text.split_at_checked(at)) else {

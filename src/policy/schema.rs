@@ -1,7 +1,7 @@
 //! Every key that a policy may have, in one table.
 
 use super::shape::Shape::{
-    Anything, Choice, Either, Flag, List, Number, OneOf, Open, Section, Text,
+    Anything, Choice, Either, Flag, List, Number, OneOf, Open, Saying, Section, Text,
 };
 use super::shape::Unless::{Absent, Is, Off, OffOr};
 use super::shape::{AMOUNT, COUNT, Key, Shape, Stands, TEXTS, WORDS};
@@ -12,7 +12,6 @@ const EXPORT: &str = "the export of telemetry is not built yet; it will also nee
 const SKILLS: &str = "skills are loaded by an agent's host, never by a tool server";
 const REDACTION: &str = "redaction is not built yet";
 const RAW: &str = "the store of raw payloads is not built yet";
-const EFFECTS: &str = "which tools have side effects is not known yet";
 const RETRIES: &str = "a call is never run again by itself";
 const APPROVALS: &str = "approvals are not built yet";
 const GUARD: &str = "the inspection of contents is not built yet";
@@ -33,7 +32,6 @@ const SIGNING: &str = "every record is signed by itself; another way is not buil
 const KEYED: &str = "digests with a key are not built yet";
 const LOCK: &str = "lock files are not built yet";
 const SIGNED: &str = "every record is signed, and that cannot be turned off";
-const OVERRIDES: &str = "overrides of what a tool does are not built yet";
 
 const SEVERITIES: Shape = OneOf(&["low", "medium", "high", "critical"]);
 
@@ -53,7 +51,7 @@ pub(super) const ROOT: &[Key] = &[
     Key::parts("registry", &[Key::later("lock", WORDS, Absent, LOCK)]),
     Key::parts("observability", OBSERVABILITY),
     Key::parts("privacy", PRIVACY),
-    Key::parts("side_effects", SIDE_EFFECTS),
+    Key::new("side_effects", Section(SIDE_EFFECTS)),
     Key::parts("agent_guard", AGENT_GUARD),
     Key::parts("skills", SKILL_KEYS),
     Key::parts("compliance", COMPLIANCE),
@@ -76,7 +74,16 @@ const SIGNING_KEYS: &[Key] = &[
 const TOOLS: &[Key] = &[
     Key::new("allowlist", List(&Text(words::pattern))).required(),
     Key::new("deny_if_unpinned_version", Flag),
-    Key::later("overrides", List(&Anything), Off, OVERRIDES),
+    Key::new("overrides", List(&Saying(&["op", "side_effect"], OVERRIDE))),
+];
+
+const OVERRIDE: &[Key] = &[
+    Key::new("tool", Text(words::pattern)).required(),
+    Key::new("op", OneOf(&["create", "delete", "read", "update"])),
+    Key::new("side_effect", Flag),
+    // An empty list would say that no argument is one, so it is refused too.
+    Key::later("url_args", TEXTS, Absent, EGRESS),
+    Key::later("path_args", TEXTS, Absent, PATHS),
 ];
 
 const ENFORCEMENT: &[Key] = &[
@@ -101,7 +108,7 @@ const SECURITY: &[Key] = &[
     Key::later("fs_allowlist", TEXTS, Absent, PATHS),
     Key::later("fs_base", WORDS, Absent, PATHS),
     Key::later("deny_subprocess", Flag, Off, PROCESSES),
-    Key::parts("side_effects", ESCALATION),
+    Key::new("side_effects", Section(ESCALATION)),
     Key::parts("ap2", AP2),
 ];
 
@@ -112,7 +119,7 @@ const LIMITS: &[Key] = &[
 ];
 
 const ESCALATION: &[Key] = &[
-    Key::later("require_idempotency_key", Flag, Off, EFFECTS),
+    Key::new("require_idempotency_key", Flag),
     Key::later("approve_high_risk", Flag, Off, APPROVALS),
     Key::later("escalation_ttl_seconds", COUNT, Is("3600"), APPROVALS),
     Key::later("ttl_seconds", COUNT, Is("3600"), APPROVALS),
@@ -199,7 +206,7 @@ const PRIVACY: &[Key] = &[
 ];
 
 const SIDE_EFFECTS: &[Key] = &[
-    Key::later("require_idempotency_key", Flag, Off, EFFECTS),
+    Key::new("require_idempotency_key", Flag),
     Key::later("max_retries", Number(0, 10), Off, RETRIES),
 ];
 
@@ -248,8 +255,11 @@ pub(super) fn every_key(keys: &'static [Key], under: &str, visit: &mut impl FnMu
         let path =
             if under.is_empty() { key.name.to_owned() } else { format!("{under}.{}", key.name) };
         visit(&path, key);
-        if let Section(below) | Either(_, Section(below)) = &key.shape {
-            every_key(below, &path, &mut *visit);
+        match &key.shape {
+            Section(below) | Either(_, Section(below)) => every_key(below, &path, &mut *visit),
+            List(Saying(_, below)) => every_key(below, &format!("{path}[]"), &mut *visit),
+            Flag | Number(..) | OneOf(_) | Choice(..) | Text(_) | List(_) | Open(_)
+            | Saying(..) | Either(..) | Anything => {}
         }
     }
 }

@@ -17,6 +17,8 @@ pub(super) enum Shape {
     List(&'static Shape),
     /// A map with exactly these keys.
     Section(&'static [Key]),
+    /// A map with exactly these keys, of which it must have one of those that are named first.
+    Saying(&'static [&'static str], &'static [Key]),
     /// A map with keys of the user's own.
     Open(&'static Shape),
     /// The second shape where the value is a map, else the first.
@@ -81,7 +83,7 @@ impl Shape {
             Self::Text(_) => "text".to_owned(),
             Self::List(Self::Text(_) | Self::OneOf(_)) => "a list of text".to_owned(),
             Self::List(_) => "a list of maps".to_owned(),
-            Self::Section(_) | Self::Open(_) => "a map".to_owned(),
+            Self::Section(_) | Self::Saying(..) | Self::Open(_) => "a map".to_owned(),
             Self::Either(one, other) => format!("{}, or {}", one.wanted(), other.wanted()),
             Self::Anything => "what the documentation of the key says".to_owned(),
         }
@@ -97,6 +99,7 @@ impl Shape {
             | Self::Choice(..)
             | Self::Text(_)
             | Self::Section(_)
+            | Self::Saying(..)
             | Self::Open(_)
             | Self::Either(..)
             | Self::Anything => "{}",

@@ -41,6 +41,14 @@ impl Node {
         }
     }
 
+    /// The items, when this is a list.
+    pub(super) fn items(&self) -> &[Self] {
+        match &self.kind {
+            Kind::List(items) => items,
+            Kind::Nothing | Kind::Flag(_) | Kind::Number(_) | Kind::Text(_) | Kind::Map(_) => &[],
+        }
+    }
+
     /// What it is, in words.
     pub(super) fn what(&self) -> &'static str {
         match self.kind {

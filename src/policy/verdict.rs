@@ -81,6 +81,25 @@ impl Verdict {
     }
 }
 
+impl Effect {
+    /// The spelling in explanations.
+    pub fn as_str(self) -> &'static str {
+        Ruling::from(self).as_str()
+    }
+}
+
+impl Ruling {
+    /// The spelling in explanations and records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::WouldDeny => "would_deny",
+            Self::Ask => "ask",
+            Self::Deny => "deny",
+        }
+    }
+}
+
 impl From<Effect> for Ruling {
     fn from(effect: Effect) -> Self {
         match effect {

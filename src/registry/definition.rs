@@ -1,4 +1,4 @@
-use crate::call::ToolVersion;
+use crate::call::{Hints, ToolVersion};
 use crate::digest::Digest;
 use std::any::Any;
 use std::fmt;
@@ -17,12 +17,25 @@ pub struct Definition {
     pub digest: Digest,
     /// Which handler it was, where handlers can be told apart.
     pub handler: Option<HandlerId>,
+    /// What its annotations say of it.
+    pub hints: Hints,
+    /// True when the annotations are the word of whoever put the layer on the server. Otherwise
+    /// they are claims, which may add side effects and never take them away.
+    pub hints_believed: bool,
 }
 
 impl Definition {
-    /// The definition of tool `name`.
+    /// The definition of tool `name`, without annotations.
     pub fn new(name: &str, version: Option<ToolVersion>, digest: Digest) -> Self {
-        Self { name: name.into(), version, digest, handler: None }
+        let (hints, hints_believed) = (Hints::default(), true);
+        Self { name: name.into(), version, digest, handler: None, hints, hints_believed }
+    }
+
+    /// The same definition with these annotations, believed or not.
+    #[must_use]
+    pub fn with_hints(mut self, hints: Hints, believed: bool) -> Self {
+        (self.hints, self.hints_believed) = (hints, believed);
+        self
     }
 
     /// True when both are the same definition, whatever their handlers.

@@ -26,6 +26,9 @@ pub struct Manner {
     pub denials: Denials,
     /// True when successful results carry no `_meta["sec0/trace"]`.
     pub hide_trace: bool,
+    /// True when the annotations of tools are claims of somebody else's: they may add side
+    /// effects, never take them away.
+    pub annotations_are_claims: bool,
     /// Versions of tools whose definitions declare none.
     pub tool_versions: HashMap<String, ToolVersion>,
 }

@@ -2,7 +2,7 @@ use super::future::StepFuture;
 use super::step::step;
 use super::verify::Intact;
 use crate::call::{Reason, Refusal};
-use crate::policy::{Ruling, Verdict};
+use crate::policy::{Asked, Evidence, Ruling, Verdict};
 use std::task::{Context, Poll};
 use tower::Service;
 
@@ -55,11 +55,7 @@ where
     }
 
     fn call(&mut self, intact: Intact<X>) -> Self::Future {
-        let entered = intact.identified().entered();
-        let verdict = entered.policy().judge(intact.tool_ref());
-        entered
-            .trail()
-            .with(|facts| verdict.reasons().iter().for_each(|found| facts.found(*found)));
+        let verdict = judge(&intact);
         if verdict.ruling() == Ruling::Deny {
             // A denial always says why; one that did not would still be a denial.
             let reason = verdict.deciding().unwrap_or(Reason::LayerFailed);
@@ -67,4 +63,25 @@ where
         }
         StepFuture::passed(self.inner.call(Judged { intact, verdict }))
     }
+}
+
+/// Says what the call does and holds it against the policy; both go into the record.
+fn judge<X>(intact: &Intact<X>) -> Verdict {
+    let entered = intact.identified().entered();
+    let (tool, definition) = (intact.tool_ref(), intact.definition());
+    let evidence = Evidence::new(tool, definition.hints, definition.hints_believed)
+        .with_arguments(entered.call().arguments.as_ref());
+    let operation = entered.policy().operation(&evidence);
+    let noted = entered.trail().with(|facts| {
+        facts.operation = Some(operation);
+        facts.claimed.idempotency_key.is_some()
+    });
+    let asked = Asked::new(tool, operation).with_idempotency_key(noted == Some(true));
+    let verdict = entered.policy().judge(&asked);
+    if !verdict.reasons().is_empty() {
+        entered
+            .trail()
+            .with(|facts| verdict.reasons().iter().for_each(|found| facts.found(*found)));
+    }
+    verdict
 }

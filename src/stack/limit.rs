@@ -4,7 +4,7 @@ use super::step::step;
 use crate::call::{Reason, Refusal};
 use crate::canonical::{self, CanonicalError, Limits, Measured};
 use crate::limit::Deadline;
-use crate::policy::Effect;
+use crate::policy::{Effect, Ruling};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -55,16 +55,12 @@ fn size<X>(identified: &Identified<X>) -> Result<(), Refusal> {
     let Measured { len, digest } =
         canonical::measure(arguments, limits).map_err(|error| Refusal::new(malformed(error)))?;
     entered.trail().with(|facts| facts.input_sha256 = Some(*digest.as_bytes()));
-    let policy = entered.policy();
-    let too_large =
-        policy.max_payload_bytes().is_some_and(|max| u64::try_from(len).unwrap_or(u64::MAX) > max);
-    if !too_large {
-        return Ok(());
-    }
-    match policy.effect(Reason::PayloadTooLarge) {
-        Effect::Deny => Err(Refusal::new(Reason::PayloadTooLarge)),
-        Effect::WouldDeny => {
-            entered.trail().with(|facts| facts.found(Reason::PayloadTooLarge));
+    let verdict = entered.policy().judge_size(u64::try_from(len).unwrap_or(u64::MAX));
+    match (verdict.ruling(), verdict.deciding()) {
+        (Ruling::Deny, reason) => Err(Refusal::new(reason.unwrap_or(Reason::PayloadTooLarge))),
+        (Ruling::Allow | Ruling::WouldDeny | Ruling::Ask, None) => Ok(()),
+        (Ruling::Allow | Ruling::WouldDeny | Ruling::Ask, Some(reason)) => {
+            entered.trail().with(|facts| facts.found(reason));
             Ok(())
         }
     }

@@ -133,6 +133,15 @@ impl Sec0Options {
         self
     }
 
+    /// The annotations of the tools are somebody else's word, as they are where a server forwards
+    /// other people's tools: `readOnlyHint: true` no longer says that a tool has no side effects.
+    /// What adds a side effect still counts.
+    #[must_use]
+    pub fn annotations_are_claims(mut self) -> Self {
+        self.manner.annotations_are_claims = true;
+        self
+    }
+
     /// Leaves successful results without `_meta["sec0/trace"]`.
     #[must_use]
     pub fn without_trace_meta(mut self) -> Self {

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod audit;
+mod explain;
 mod keygen;
 mod policy;
 mod usage;

@@ -6,9 +6,15 @@ use std::path::Path;
 #[test]
 fn every_command_has_help_that_goes_to_stdout() {
     let desk = Desk::new();
-    for words in
-        [&[][..], &["keygen"], &["policy"], &["policy", "check"], &["audit"], &["audit", "verify"]]
-    {
+    for words in [
+        &[][..],
+        &["keygen"],
+        &["policy"],
+        &["policy", "check"],
+        &["policy", "explain"],
+        &["audit"],
+        &["audit", "verify"],
+    ] {
         let run = desk.run(&[words, &["--help"]].concat()).ended(0);
         assert!(run.out.contains(&format!("Usage: {}", [&["sec0"], words].concat().join(" "))));
         let short = desk.run(&[words, &["-h"]].concat()).ended(0);
@@ -25,13 +31,19 @@ fn every_command_has_help_that_goes_to_stdout() {
 #[test]
 fn wrong_use_is_status_2_and_says_what_is_wrong() {
     let desk = Desk::new();
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 11] = [
         (&[], "Usage: sec0"),
         (&["sign"], "'sign'"),
         (&["policy"], "Usage: sec0 policy"),
         (&["policy", "check"], "<FILE>"),
         (&["policy", "check", "a", "b"], "'b'"),
         (&["policy", "chekc", "a"], "'check'"),
+        (&["policy", "explain", "a"], "--tool"),
+        (&["policy", "check", "a", "--server", "demo"], "--server-tools"),
+        (
+            &["policy", "explain", "a", "--tool", "mcp://s/t", "--annotations-are-claims"],
+            "--server-tools",
+        ),
         (&["audit", "verify", "log"], "--public-key"),
         (&["keygen", "--force"], "'--force'"),
     ];

@@ -20,6 +20,7 @@ mod bounds;
 mod by_hand;
 mod claims;
 mod docs;
+mod effects;
 mod fail_closed;
 mod frozen;
 mod held;

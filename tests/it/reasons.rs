@@ -44,10 +44,11 @@ const fn row(wire: &'static str, force: Force, code: &'static str) -> Row {
     Row { wire, force, code, retryable: false, executed: false, status: "denied" }
 }
 
-const TABLE: [Row; 11] = [
+const TABLE: [Row; 12] = [
     Row { retryable: true, ..row("missing_audit_signature", Always, "AUDIT_UNAVAILABLE") },
     row("tool_not_in_allowlist", ByPolicy, "POLICY_DENIED"),
     row("version_unpinned", ByPolicy, "POLICY_DENIED"),
+    row("missing_idempotency_for_side_effect", ByPolicy, "POLICY_DENIED"),
     row("payload_too_large", ByPolicy, "POLICY_DENIED"),
     Row {
         executed: true,
@@ -193,6 +194,7 @@ async fn raise(wire: &str, rules: Rules) -> Shot {
         "missing_audit_signature" => broken_log(&rules).await,
         "tool_not_in_allowlist" => plain(rules.allow(&["mcp://demo/echo"]), small()).await,
         "version_unpinned" => unpinned(rules.pinned()).await,
+        "missing_idempotency_for_side_effect" => keyless(rules.keyed()).await,
         "payload_too_large" => plain(rules.max_kb(1), large()).await,
         "duration_too_long" => slow(rules.max_ms(50)).await,
         "registry_mutation" => another_registry(&rules).await,
@@ -230,6 +232,14 @@ async fn unpinned(rules: Rules) -> Shot {
     let layer = site.layer(&rules);
     let server = demo().tool(tool("add", None), runs.handler()).layer(layer.clone());
     let answer = ask(&server, "add", small()).await;
+    shot(answer, &runs, &site, &layer).await
+}
+
+async fn keyless(rules: Rules) -> Shot {
+    let (site, runs) = (Site::default(), Runs::default());
+    let layer = site.layer(&rules);
+    let server = demo().tool(tool("write", Some("1.0")), runs.handler()).layer(layer.clone());
+    let answer = ask(&server, "write", small()).await;
     shot(answer, &runs, &site, &layer).await
 }
 

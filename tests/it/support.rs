@@ -22,10 +22,11 @@ use tokio::sync::Semaphore;
 pub(crate) type Answer = Result<CallToolResult, ErrorData>;
 
 /// The reasons that `deny_on` takes in this version.
-pub(crate) const NAMEABLE: [&str; 7] = [
+pub(crate) const NAMEABLE: [&str; 8] = [
     "missing_audit_signature",
     "tool_not_in_allowlist",
     "version_unpinned",
+    "missing_idempotency_for_side_effect",
     "payload_too_large",
     "duration_too_long",
     "registry_mutation",
@@ -39,6 +40,8 @@ pub(crate) struct Rules {
     mode: Option<&'static str>,
     deny_on: Vec<&'static str>,
     pinned: bool,
+    keyed: bool,
+    overrides: Vec<&'static str>,
     kb: u64,
     ms: u64,
     key_ref: Option<String>,
@@ -52,6 +55,8 @@ impl Rules {
             mode,
             deny_on: deny_on.to_vec(),
             pinned: false,
+            keyed: false,
+            overrides: Vec::new(),
             kb: 0,
             ms: 0,
             key_ref: None,
@@ -76,6 +81,18 @@ impl Rules {
         self
     }
 
+    /// Requires an idempotency key for side effects.
+    pub(crate) fn keyed(mut self) -> Self {
+        self.keyed = true;
+        self
+    }
+
+    /// An entry of `tools.overrides`, as YAML.
+    pub(crate) fn overriding(mut self, entry: &'static str) -> Self {
+        self.overrides.push(entry);
+        self
+    }
+
     pub(crate) fn max_kb(mut self, kb: u64) -> Self {
         self.kb = kb;
         self
@@ -92,7 +109,8 @@ impl Rules {
     }
 
     pub(crate) fn yaml(&self) -> String {
-        let Self { allow, mode, deny_on, pinned, kb, ms, key_ref } = self;
+        let Self { allow, mode, deny_on, pinned, keyed, overrides, kb, ms, key_ref } = self;
+        let overrides = overrides.join(", ");
         let mode = mode.map_or(String::new(), |mode| format!("  mode: {mode}\n"));
         let key_ref = key_ref.as_ref().map_or(String::new(), |at| format!(", key_ref: {at:?}"));
         format!(
@@ -102,6 +120,8 @@ impl Rules {
              tools:\n\
              \x20 allowlist: {allow:?}\n\
              \x20 deny_if_unpinned_version: {pinned}\n\
+             \x20 overrides: [{overrides}]\n\
+             side_effects: {{require_idempotency_key: {keyed}}}\n\
              enforcement:\n{mode}\
              \x20 deny_on: {deny_on:?}\n\
              security:\n\
@@ -291,6 +311,13 @@ pub(crate) fn demo() -> MapRegistry {
 pub(crate) fn tool(name: &'static str, version: Option<&str>) -> Tool {
     let mut tool = Tool::new(name, "", serde_json::Map::new());
     tool.meta = version.map(|version| MetaObject(object(json!({ "sec0/version": version }))));
+    tool
+}
+
+/// A tool of version 1.0 with these annotations.
+pub(crate) fn annotated(name: &'static str, annotations: Value) -> Tool {
+    let mut tool = tool(name, Some("1.0"));
+    tool.annotations = Some(serde_json::from_value(annotations).unwrap());
     tool
 }
 

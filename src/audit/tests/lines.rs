@@ -3,7 +3,7 @@ use crate::audit::chain::{Chain, Ties, splice};
 use crate::audit::envelope::write_call;
 use crate::audit::event::{Missed, write_event};
 use crate::audit::read::Line;
-use crate::call::{Claimed, Decision, ToolName};
+use crate::call::{Basis, Claimed, Decision, Op, Operation, ToolName};
 use crate::digest::Digest;
 use base64::Engine as _;
 use proptest::collection::vec;
@@ -67,6 +67,17 @@ fn any_claims() -> impl Strategy<Value = Claimed> {
     })
 }
 
+fn any_operation() -> impl Strategy<Value = Option<Operation>> {
+    let ops = [Op::Create, Op::Delete, Op::Read, Op::Update];
+    let bases = [Basis::Policy, Basis::Annotations, Basis::Name];
+    let parts = (
+        proptest::sample::select(ops.to_vec()),
+        any::<bool>(),
+        proptest::sample::select(bases.to_vec()),
+    );
+    option::of(parts.prop_map(|(op, side_effect, basis)| Operation { op, side_effect, basis }))
+}
+
 fn any_facts() -> impl Strategy<Value = Facts> {
     let reason = || proptest::sample::select(Reason::ALL);
     let decision =
@@ -74,7 +85,14 @@ fn any_facts() -> impl Strategy<Value = Facts> {
     let names = (any_text(), any_text(), any_text(), option::of(any_text()));
     let digests = any::<[Option<[u8; 32]>; 3]>();
     let found = (decision, vec(reason(), 0..6), option::of(reason()), any::<bool>());
-    let rest = (any::<i64>(), any::<u64>(), any_claims(), any_text(), option::of(any_text()));
+    let rest = (
+        any::<i64>(),
+        any::<u64>(),
+        any_claims(),
+        any_text(),
+        option::of(any_text()),
+        any_operation(),
+    );
     (names, digests, found, rest).prop_map(|(names, digests, found, rest)| {
         let server = Arc::new(ServerIdent::new(&names.0, &names.1));
         let span = SpanIds::new([0; 16], [9; 8]);
@@ -91,6 +109,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         facts.claimed = rest.2;
         facts.principal = Some(rest.3.into());
         facts.task_id = rest.4;
+        facts.operation = rest.5;
         facts
     })
 }
@@ -223,6 +242,7 @@ fn the_line_of_a_call_is_this_one() {
     facts.claimed.agent_ref = Some("agent/é".into());
     facts.claimed.cause = Some(SpanIds::new([1; 16], [2; 8]));
     facts.task_id = Some("task-1".into());
+    facts.operation = Some(Operation { op: Op::Read, side_effect: false, basis: Basis::Name });
     let mut site = site();
     // The version in the line is the crate's; it must not change the line of this test.
     site.server = "sec0-middleware@0.1.0".into();
@@ -246,7 +266,7 @@ fn a_text_of_any_length_makes_a_line_of_bounded_length() {
 #[test]
 fn a_call_that_ran_without_a_finding_has_no_reasons() {
     let line = json(&call(&facts(0), &site()));
-    for absent in ["decision_reason", "risk_tags", "risk_score", "denial_level", "nodeId"] {
+    for absent in ["decision_reason", "risk_tags", "risk_score", "denial_level", "nodeId", "op"] {
         assert!(line.get(absent).is_none(), "{absent}");
     }
     assert_eq!(line["executed"], true);

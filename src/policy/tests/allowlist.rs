@@ -1,3 +1,4 @@
+use super::pattern::Pattern;
 use super::*;
 use crate::call::{ToolRef, ToolVersion};
 use proptest::prelude::*;
@@ -119,6 +120,17 @@ proptest! {
         prop_assert_eq!(
             list.matches(ToolRef::new(&server, &tool, declared.as_ref())),
             naive(&entries, &server, &tool, version.as_deref())
+        );
+        // Whoever explains looks at the entries one by one.
+        let each = entries.iter().map(|entry| Pattern::parse(entry).unwrap());
+        let each = each.map(|entry| {
+            let (borrowed, kept) = (entry.matches(ToolRef::new(&server, &tool, declared.as_ref())), entry.kept());
+            assert_eq!(borrowed, kept.matches(ToolRef::new(&server, &tool, declared.as_ref())));
+            borrowed
+        });
+        prop_assert_eq!(
+            list.matches(ToolRef::new(&server, &tool, declared.as_ref())),
+            each.flatten().min()
         );
     }
 }

@@ -1,12 +1,18 @@
 use super::*;
-use crate::call::{Reason, ToolRef, ToolVersion};
+use crate::call::{Hints, Reason, ToolRef, ToolVersion};
 use crate::clock::{Clock as _, System};
 use Reason::{ToolNotInAllowlist, VersionUnpinned};
 
 fn judge(policy: &str, tool: &str, version: Option<&str>) -> Verdict {
+    judge_with(policy, tool, version, false)
+}
+
+fn judge_with(policy: &str, tool: &str, version: Option<&str>, has_key: bool) -> Verdict {
     let policy = Policy::from_yaml(policy).unwrap();
     let version = version.and_then(ToolVersion::new);
-    policy.judge(ToolRef::new("demo", tool, version.as_ref()))
+    let tool = ToolRef::new("demo", tool, version.as_ref());
+    let operation = policy.operation(&Evidence::new(tool, Hints::default(), true));
+    policy.judge(&Asked::new(tool, operation).with_idempotency_key(has_key))
 }
 
 #[test]
@@ -99,6 +105,32 @@ fn a_version_is_unpinned_by_the_entry_that_allows_the_tool() {
 }
 
 #[test]
+fn a_side_effect_without_a_key_is_found_where_either_key_of_the_policy_requires_one() {
+    let listed = "{deny_on: [missing_idempotency_for_side_effect]}";
+    let aliased = "{deny_on: [idempotency_missing]}";
+    let allow = "allowlist: ['*']";
+    for (section, ruling) in
+        [("{}", Ruling::WouldDeny), (listed, Ruling::Deny), (aliased, Ruling::Deny)]
+    {
+        for required in [
+            "side_effects: {require_idempotency_key: true}",
+            "security: {side_effects: {require_idempotency_key: true}}",
+            "side_effects: {require_idempotency_key: false}\nsecurity: {side_effects: {require_idempotency_key: true}}",
+        ] {
+            let policy = enforcing(section).replace("allowlist: [mcp://demo/add@1.0]", allow);
+            let policy = format!("{policy}{required}\n");
+            let verdict = judge_with(&policy, "write", Some("1.0"), false);
+            assert_eq!(verdict.reasons(), [Reason::MissingIdempotency], "{policy}");
+            assert_eq!(verdict.ruling(), ruling, "{policy}");
+            assert_eq!(judge_with(&policy, "write", Some("1.0"), true), Verdict::allow());
+            assert_eq!(judge_with(&policy, "look", Some("1.0"), false), Verdict::allow());
+            let off = policy.replace("true}", "false}").replace("enabled: false", "enabled: true");
+            assert_eq!(judge_with(&off, "write", Some("1.0"), false), Verdict::allow(), "{off}");
+        }
+    }
+}
+
+#[test]
 fn limits_are_whole_kilobytes_and_milliseconds_and_zero_is_none() {
     for (kilobytes, bytes) in [
         ("0", None),
@@ -186,8 +218,41 @@ fn warns_of_what_is_valid_and_hardly_meant() {
             ],
         ),
     ] {
-        let policy = Policy::from_yaml(&text).unwrap();
-        let said: Vec<_> = policy.warnings().iter().map(ToString::to_string).collect();
-        assert_eq!(said, warnings, "{text}");
+        assert_eq!(warnings_of(&text), warnings, "{text}");
     }
+}
+
+#[test]
+fn warns_of_a_key_that_is_only_recorded_and_of_overrides_that_never_decide() {
+    let enforced = enforcing("{deny_on: [version_unpinned]}");
+    for (text, warnings) in [
+        (
+            format!("{enforced}side_effects: {{require_idempotency_key: true}}\n")
+                .replace("version_unpinned", "tool_not_in_allowlist"),
+            vec![
+                "8:41: `side_effects.require_idempotency_key` is set, but `enforcement.deny_on` \
+                 does not have `missing_idempotency_for_side_effect`, so it is only recorded",
+            ],
+        ),
+        (
+            GOOD.replace(
+                "enforcement",
+                "  overrides: [{tool: add, op: read}, {tool: 'add ', op: update}, \
+                 {tool: '*', op: read}, {tool: sub, op: read}]\nenforcement",
+            ),
+            vec![
+                "7:38: `tools.overrides[1]` is for `add`, of which `tools.overrides[0]` decides; \
+                 put the narrower one first, or take one out",
+                "7:89: `tools.overrides[3]` is for `sub`, of which `tools.overrides[2]` decides; \
+                 put the narrower one first, or take one out",
+            ],
+        ),
+    ] {
+        assert_eq!(warnings_of(&text), warnings, "{text}");
+    }
+}
+
+fn warnings_of(text: &str) -> Vec<String> {
+    let policy = Policy::from_yaml(text).unwrap();
+    policy.warnings().iter().map(ToString::to_string).collect()
 }

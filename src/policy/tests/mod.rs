@@ -1,5 +1,8 @@
 mod allowlist;
+mod coverage;
+mod explain;
 mod judging;
+mod operation;
 mod reading;
 mod schema;
 

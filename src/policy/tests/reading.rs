@@ -8,7 +8,7 @@ const ROOT_KEYS: &str = "`tenant`, `security_level`, `default_retention`, `signi
     `observability`, `privacy`, `side_effects`, `agent_guard`, `skills`, `compliance`, \
     `sec0_export`, `llm_judge`, `sast`, `dast`";
 const REASONS: &str = "`missing_audit_signature`, `tool_not_in_allowlist`, `version_unpinned`, \
-    `payload_too_large`, `duration_too_long`, `registry_mutation`, `handler_swap`";
+    `missing_idempotency_for_side_effect`, `payload_too_large`, `duration_too_long`, `registry_mutation`, `handler_swap`";
 
 fn lines(count: usize, line: impl FnMut(usize) -> String) -> String {
     (0..count).map(line).collect::<Vec<_>>().join("\n")
@@ -181,8 +181,8 @@ fn a_value_outside_what_is_allowed_is_named_with_the_nearest_that_is() {
             "7:25: `enforcement.deny_on[0]` is `gremlins`, which is not a reason; this version has {REASONS}",
         ),
         (
-            enforcing("{deny_on: [egress_violation, idempotency_missing]}"),
-            "7:25: `enforcement.deny_on[0]` is `egress_violation`, which this version never raises: URL arguments are not checked yet; take it out\n7:43: `enforcement.deny_on[1]` is `missing_idempotency_for_side_effect`, which this version never raises: which tools have side effects is not known yet; take it out",
+            enforcing("{deny_on: [egress_violation, fs_violation]}"),
+            "7:25: `enforcement.deny_on[0]` is `egress_violation`, which this version never raises: URL arguments are not checked yet; take it out\n7:43: `enforcement.deny_on[1]` is `fs_violation`, which this version never raises: path arguments are not checked yet; take it out",
         ),
         (
             enforcing("{deny_on: [skill_scan_failed]}"),
@@ -232,6 +232,41 @@ fn an_entry_that_could_never_match_is_named_with_what_to_write() {
             list("''"),
             "6:15: `tools.allowlist[0]` is ``, which names nothing; write `*` for every tool, or take it out",
         ),
+    ]);
+}
+
+#[test]
+fn an_override_that_is_wrong_is_named_with_its_place_and_the_way_out() {
+    let said =
+        |entry: &str| GOOD.replace("enforcement", &format!("  overrides: [{entry}]\nenforcement"));
+    let allowed = "`tool`, `op`, `side_effect`, `url_args`, `path_args`";
+    let unknown = format!(
+        "7:27: unknown key `opp` in `tools.overrides[0]`; did you mean `op`? allowed here: {allowed}"
+    );
+    assert_says(&[
+        (
+            said("{tool: add}"),
+            "7:15: `tools.overrides[0]` says nothing; give it one of `op`, `side_effect`",
+        ),
+        (said("{op: read}"), "7:15: missing key `tool` in `tools.overrides[0]`; it must be text"),
+        (said("{tool: add, opp: read, op: read}"), &unknown),
+        (
+            said("{tool: add*, op: read}"),
+            "7:22: `tools.overrides[0].tool` is `add*`, where `*` does not stand for a whole server, tool or version; write `*`, `mcp://server/*`, `mcp://*/tool` or `tool@*`",
+        ),
+        (
+            said("{tool: add, op: wipe}"),
+            "7:31: `tools.overrides[0].op` must be one of `create`, `delete`, `read`, `update`, found `wipe`",
+        ),
+        (
+            said("{tool: add, side_effect: no}"),
+            "7:40: `tools.overrides[0].side_effect` must be `true` or `false`, found `no`, which is text in YAML 1.2; write `false`",
+        ),
+        (
+            said("{tool: add, op: read, url_args: []}, {tool: add, op: read, path_args: [to]}"),
+            "7:47: `tools.overrides[0].url_args` is refused: URL arguments are not checked yet; leave it out\n7:85: `tools.overrides[1].path_args` is refused: path arguments are not checked yet; leave it out",
+        ),
+        (said("add"), "7:15: `tools.overrides[0]` must be a map, found text"),
     ]);
 }
 

@@ -9,7 +9,7 @@ tenant: acme
 security_level: middleware
 default_retention: 180d
 signing: {enabled: true, key_ref: 'file://keys/ed25519.key'}
-tools: {allowlist: [], deny_if_unpinned_version: false, overrides: []}
+tools: {allowlist: [], deny_if_unpinned_version: false, overrides: [{tool: add, op: create, side_effect: false}]}
 enforcement:
   mode: enforce
   deny_on: []
@@ -84,14 +84,26 @@ fn keys() -> Vec<(String, Option<Unless>)> {
     keys
 }
 
+/// `a.b[].c` is in the first item of `a.b`.
 fn at<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
-    path.split('.').try_fold(document, |value, key| value.get(key))
+    path.split('.').try_fold(document, |value, key| match key.strip_suffix("[]") {
+        Some(key) => value.get(key)?.get(0),
+        None => value.get(key),
+    })
 }
 
 fn put(document: &mut Value, path: &str, value: Value) {
     let mut place = document;
     for key in path.split('.') {
-        place = &mut place[key];
+        let Some(list) = key.strip_suffix("[]") else {
+            place = &mut place[key];
+            continue;
+        };
+        place = &mut place[list];
+        if !place.is_array() {
+            *place = json!([{"tool": "*", "op": "read"}]);
+        }
+        place = &mut place[0];
     }
     *place = value;
 }
@@ -165,18 +177,19 @@ fn refuses_by_name_every_key_that_asks_for_something_not_built() {
             Shape::List(Shape::Text(_)) => json!(["version_unpinned"]),
             Shape::List(_) => json!([{"tool": "*"}]),
             Shape::Open(_) => json!({"demo": ["1.0"]}),
-            Shape::Choice(..) | Shape::Section(_) | Shape::Either(..) => {
+            Shape::Choice(..) | Shape::Section(_) | Shape::Saying(..) | Shape::Either(..) => {
                 panic!("`{path}` has a shape that no refused key has had")
             }
         };
         let mut document = good();
         put(&mut document, path, value);
         let error = Policy::from_yaml(&document.to_string()).expect_err(path);
+        let path = &path.replace("[]", "[0]");
         let start = format!("`{path}` is refused: {why}; ");
         let said = error
             .problems()
             .iter()
-            .any(|problem| problem.path == path && problem.message.starts_with(&start));
+            .any(|problem| problem.path == *path && problem.message.starts_with(&start));
         assert!(said, "`{path}`: {error}");
         refused += 1;
     });
@@ -189,6 +202,11 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
     for (path, value) in [
         ("signing.key_ref", json!("file://k")),
         ("tools.deny_if_unpinned_version", json!(false)),
+        ("tools.overrides[].tool", json!("add")),
+        ("tools.overrides[].op", json!("create")),
+        ("tools.overrides[].side_effect", json!(true)),
+        ("side_effects.require_idempotency_key", json!(false)),
+        ("security.side_effects.require_idempotency_key", json!(true)),
         ("enforcement.mode", json!("observe")),
         ("enforcement.deny_on", json!(["handler_swap"])),
         ("security.limits.max_payload_kb", json!(2.5)),
@@ -203,6 +221,7 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
     assert_eq!(policy.key_ref(), Some("file://k"));
     assert_eq!(policy.mode(), Mode::Observe);
     assert_eq!(policy.deny_on().len(), 1);
+    assert!(policy.requires_idempotency_key());
     assert_eq!(policy.max_payload_bytes(), Some(2048));
     assert_eq!(policy.max_duration().unwrap().as_millis(), 1500);
 }

@@ -1,16 +1,12 @@
-use super::json;
+use super::input;
+use crate::command::json;
 use crate::failure::Failure;
-use clap::{Args, Subcommand};
+use clap::Args;
 use sec0::policy::{Policy as Compiled, PolicyError, Problem};
 use serde_json::{Value, json as value};
 use std::error::Error as _;
 use std::io::Write as _;
 use std::path::PathBuf;
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Policy {
-    Check(Check),
-}
 
 /// Check a policy file: every key, every value, and what is probably not meant.
 ///
@@ -19,21 +15,20 @@ pub(crate) enum Policy {
 pub(crate) struct Check {
     /// The policy file.
     file: PathBuf,
+    /// The server's tools, as it answers to `tools/list`: entries that match none of them, and tools
+    /// that no entry allows, are warnings.
+    #[arg(long, value_name = "FILE")]
+    server_tools: Option<PathBuf>,
+    /// Whose tools they are; entries for other servers are left alone.
+    #[arg(long, value_name = "NAME", requires = "server_tools")]
+    server: Option<String>,
     /// Report as JSON.
     #[arg(long)]
     json: bool,
 }
 
-impl Policy {
-    pub(super) fn run(self, out: &mut Vec<u8>) -> Result<(), Failure> {
-        match self {
-            Self::Check(check) => check.run(out),
-        }
-    }
-}
-
 impl Check {
-    fn run(&self, out: &mut Vec<u8>) -> Result<(), Failure> {
+    pub(super) fn run(&self, out: &mut Vec<u8>) -> Result<(), Failure> {
         match Compiled::from_file(&self.file) {
             Ok(policy) => self.fine(&policy, out),
             Err(error) => self.wrong(&error, out),
@@ -41,17 +36,23 @@ impl Check {
     }
 
     fn fine(&self, policy: &Compiled, out: &mut Vec<u8>) -> Result<(), Failure> {
-        let warnings = policy.warnings();
+        let mut warnings = policy.warnings().to_vec();
+        if let Some(file) = &self.server_tools {
+            let tools = input::tools(file)?;
+            let named = tools.iter().map(|tool| (&*tool.name, tool.version.as_ref()));
+            warnings.extend(policy.warnings_for(self.server.as_deref(), named));
+            warnings.sort_by_key(|warning| (warning.line, warning.column));
+        }
         if self.json {
             let report = value!({
                 "valid": true,
                 "digest": policy.digest().to_string(),
                 "problems": [],
-                "warnings": problems(warnings),
+                "warnings": problems(&warnings),
             });
             return json(out, &report);
         }
-        for warning in warnings {
+        for warning in &warnings {
             writeln!(out, "warning: {}:{warning}", policy.file())?;
         }
         writeln!(out, "{}: fine, {} warnings", policy.file(), warnings.len())?;
