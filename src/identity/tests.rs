@@ -61,7 +61,8 @@ fn who_says_nothing_claims_nothing() {
 
 #[test]
 fn a_claim_that_cannot_be_used_is_absent_and_named() {
-    let long = "k".repeat(257);
+    let longest = "k".repeat(256);
+    let long = format!("{longest}k");
     for (header, text, why) in [
         ("x-node-id", "../..", "malformed"),
         ("x-node-id", "two", "ambiguous"),
@@ -89,10 +90,8 @@ fn a_claim_that_cannot_be_used_is_absent_and_named() {
         assert_eq!((claimed.node_id, claimed.agent_ref, claimed.cause), (None, None, None));
         assert_eq!((rare.parent_ref, rare.state_sha256, rare.auth), (None, None, None));
     }
-    assert_eq!(
-        said(&[("x-idempotency-key", &long[1..])]).idempotency_key.as_deref(),
-        Some(&long[1..])
-    );
+    let kept = said(&[("x-idempotency-key", &longest)]).idempotency_key;
+    assert_eq!(kept.as_deref(), Some(longest.as_str()));
 }
 
 #[test]

@@ -7,7 +7,8 @@ pub struct NodeId(Box<str>);
 
 impl NodeId {
     /// Normalises `text`: lower case, whatever is not `a-z0-9-` becomes a dash, dashes in a row
-    /// become one, none stands at the ends; then it is cut at 80 bytes.
+    /// become one, none stands at the ends; then it is cut at 80 bytes. Where the cut leaves a dash
+    /// at the end, reading the name again takes it away: the contract has it so.
     ///
     /// # Errors
     ///

@@ -109,9 +109,19 @@ fn what_is_no_state_is_refused_with_the_words_of_the_contract() {
         say(&encoded(r#"{"nodeId":"n","variables":{"ROOT":{}}}"#)),
         "[sec0-agent-state] Unknown agent variable scope: ROOT"
     );
-    let long =
-        say(&encoded(&format!(r#"{{"nodeId":"n","variables":{{"\n{}":{{}}}}}}"#, "s".repeat(99))));
-    assert!(long.ends_with(&"s".repeat(63)) && long.contains("\\n") && !long.contains('\n'));
+}
+
+#[test]
+fn the_text_of_an_unknown_scope_is_cut_and_cannot_break_a_line() {
+    let scope = format!("\\n{}", "s".repeat(99));
+    let json = format!(r#"{{"nodeId":"n","variables":{{"{scope}":{{}}}}}}"#);
+    let words = decode(&json).unwrap_err().to_string();
+    assert!(words.ends_with(&format!("scope: \\n{}", "s".repeat(63))), "{words}");
+    assert!(!words.contains('\n'));
+}
+
+#[test]
+fn a_member_of_another_type_is_named() {
     for (json, name) in [
         (r#"{"nodeId":1}"#, "nodeId"),
         (r#"{"nodeId":"n","runId":{}}"#, "runId"),
