@@ -67,5 +67,7 @@ mod tests {
         assert_eq!(check(1, 3, json!({"a": [1, 2]})), Err(TooLarge::Depth));
         assert_eq!(check(2, 2, json!({"a": [1, 2]})), Err(TooLarge::Entries));
         assert_eq!(check(1, 0, json!([])), Ok(()));
+        // Siblings stand at one level, however many they are.
+        assert_eq!(check(2, 4, json!([[], {}, [], {}])), Ok(()));
     }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 /// use axum::{Router, http::{Request, StatusCode, header::AUTHORIZATION}, middleware::{Next, from_fn}};
 /// use axum::{body::Body, response::{IntoResponse, Response}};
 /// use rmcp::transport::streamable_http_server::StreamableHttpService;
+/// # use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 /// use sec0::identity::VerifiedPrincipal;
 ///
 /// // Yours: looks the token up, compares it in constant time, or verifies a signed one.
@@ -31,7 +32,7 @@ use std::sync::Arc;
 ///     next.run(request).await
 /// }
 ///
-/// # fn app<H: rmcp::ServerHandler>(mcp: StreamableHttpService<H>) -> Router {
+/// # fn app<H: rmcp::ServerHandler>(mcp: StreamableHttpService<H, LocalSessionManager>) -> Router {
 /// Router::new().nest_service("/mcp", mcp).layer(from_fn(authenticate))
 /// # }
 /// ```
