@@ -103,6 +103,52 @@ fn jcs() {
     }
 }
 
+/// What continues a trace is read, what restarts one is not. Cases about `tracestate`, which is not
+/// read, say nothing of `traceparent`.
+#[test]
+fn tracecontext() {
+    let Some(folder) = Folder::find("tracecontext") else { return };
+    for path in folder.files("", "", ".jsonl") {
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let case: Value = serde_json::from_str(line).unwrap();
+            let headers = case["headers"].as_array().unwrap().iter();
+            let sent: Vec<&str> = headers
+                .filter(|header| header[0].as_str().unwrap().eq_ignore_ascii_case("traceparent"))
+                .map(|header| header[1].as_str().unwrap())
+                .collect();
+            // Two of them are the door's affair.
+            let [traceparent] = sent[..] else { continue };
+            let is_read = sec0::identity::parse_traceparent(traceparent).is_some();
+            match case["expect_trace"].as_str().unwrap() {
+                "continue" => assert!(is_read, "{line}"),
+                "restart" => assert!(!is_read, "{line}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Any text passes through an agent's state unchanged, and makes a name of its form or none.
+#[test]
+fn strings() {
+    use sec0::identity::agent_state::{AgentState, NodeId, RunId, Scope};
+    let Some(folder) = Folder::find("strings") else { return };
+    for path in folder.files("", "", ".json") {
+        for text in json(&path).as_array().unwrap().iter().map(|text| text.as_str().unwrap()) {
+            let mut state = AgentState::new(NodeId::new("n").unwrap());
+            state.set(Scope::Agent, text, text).unwrap();
+            // What is cut behind a dash loses the dash when it is read again.
+            let node = NodeId::new(text).and_then(|node| NodeId::new(node.as_str()));
+            state.node_id = node.unwrap_or(state.node_id);
+            state.run_id = RunId::new(text).ok();
+            let encoded = state.encode().unwrap();
+            assert_eq!(AgentState::decode(&encoded).as_ref(), Ok(&state), "{text:?}");
+            let raw = AgentState::decode(text);
+            assert!(raw.is_err(), "{text:?} is no state, and was read as {raw:?}");
+        }
+    }
+}
+
 #[test]
 fn ed25519() {
     let Some(folder) = Folder::find("ed25519") else { return };

@@ -19,6 +19,7 @@ const BATCH: u32 = 256;
 
 /// A line of the log as a plain struct: what serde writes of it is the same bytes, `sig` aside.
 #[derive(Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the members of a record are what they are")]
 struct Line {
     actor: String,
     check_kind: String,
@@ -34,6 +35,7 @@ struct Line {
     policy_digest: String,
     prev_sha256: String,
     principal: String,
+    principal_verified: bool,
     registry_frozen: bool,
     retries: u64,
     seq: u64,

@@ -52,13 +52,26 @@ pub(super) fn write_call(out: &mut Vec<u8>, facts: &Facts, site: &Site, ties: &T
 fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, ties: &Ties<'_>) {
     let claimed = &facts.claimed;
     line.text("actor", &site.tenant);
+    let rare = claimed.rare.as_deref();
+    line.text_if("agentParentRef", rare.and_then(|rare| rare.parent_ref.as_deref()));
     line.text_if("agentRef", claimed.agent_ref.as_deref());
+    if let Some(rare) = rare {
+        line.json_if("agentVariables", rare.variables.as_ref());
+        if let Some(state) = &rare.state_sha256 {
+            line.hex("agent_state_sha256", state);
+        }
+        line.json_if("auth", rare.auth.as_ref());
+    }
     if let Some(cause) = claimed.cause {
         line.hex("cause_span_id", &cause.span_id);
         line.hex("cause_trace_id", &cause.trace_id);
     }
     line.text("check_kind", if is_dynamic(facts) { "dynamic" } else { "static" });
     line.text("check_level", "middleware");
+    if let Some(rare) = rare.filter(|rare| !rare.rejected.is_empty()) {
+        let rejected = rare.rejected.iter().map(|one| (one.claim, one.why.as_str()));
+        line.pairs("claims_rejected", rejected);
+    }
     line.text_if("decision_reason", deciding(facts).map(Reason::as_str));
     if facts.decision == Decision::Deny {
         line.text("denial_level", "middleware");
@@ -89,7 +102,10 @@ fn policy_to_snapshot(line: &mut Object<'_>, facts: &Facts, site: &Site, ties: &
     policy.close();
     line.digest("policy_digest", &Digest::from_bytes(facts.policy_sha256));
     line.digest("prev_sha256", &ties.chain.prev);
-    line.text_if("principal", facts.principal.as_deref());
+    if let Some(principal) = facts.principal.as_deref() {
+        line.text("principal", principal);
+        line.flag("principal_verified", facts.principal_verified);
+    }
     line.flag("registry_frozen", true);
     line.whole("retries", 0);
     if !facts.reasons.is_empty() {

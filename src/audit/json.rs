@@ -1,4 +1,4 @@
-use crate::call::Hex;
+use crate::call::{Hex, JsonText};
 use crate::canonical;
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -60,6 +60,28 @@ impl<'a> Object<'a> {
             self.out.push(b'"');
         }
         self.out.push(b']');
+    }
+
+    /// An array of pairs `first:second`, of words that need no escapes.
+    pub(super) fn pairs<'w>(&mut self, key: &str, pairs: impl Iterator<Item = (&'w str, &'w str)>) {
+        self.key(key);
+        self.out.push(b'[');
+        for (at, (first, second)) in pairs.enumerate() {
+            self.out.extend_from_slice(if at == 0 { b"\"" } else { b",\"" });
+            self.out.extend_from_slice(first.as_bytes());
+            self.out.push(b':');
+            self.out.extend_from_slice(second.as_bytes());
+            self.out.push(b'"');
+        }
+        self.out.push(b']');
+    }
+
+    /// A value that is canonical already.
+    pub(super) fn json_if(&mut self, key: &str, value: Option<&JsonText>) {
+        if let Some(value) = value {
+            self.key(key);
+            self.out.extend_from_slice(value.as_str().as_bytes());
+        }
     }
 
     /// At most 32 bytes.

@@ -4,6 +4,7 @@
 //! and gets an [`Outcome`] back; everything in between speaks in the types of this folder.
 
 mod asked;
+mod claimed;
 mod cleared;
 mod name;
 mod operation;
@@ -13,10 +14,11 @@ mod span;
 mod trail;
 
 pub use asked::{Arguments, Call};
+pub use claimed::{Claimed, JsonText, RareClaims, RejectedClaim, Unusable};
 pub use cleared::Cleared;
 pub use name::{ServerIdent, ToolName, ToolRef, ToolVersion};
 pub use operation::{Basis, Hints, Op, Operation};
 pub use outcome::{Code, End, Outcome, Refusal, Reply, Retry, Status};
 pub use reason::{Force, Raised, Reason, Severity, UnknownReason};
 pub use span::{Hex, SpanIds};
-pub use trail::{Claimed, Decision, Facts, Trail, TrailKeeper};
+pub use trail::{Decision, Facts, Trail, TrailKeeper};

@@ -1,3 +1,4 @@
+use super::claimed::Claimed;
 use super::name::{ServerIdent, ToolVersion};
 use super::operation::Operation;
 use super::outcome::Status;
@@ -60,6 +61,9 @@ pub struct Facts {
     pub registry_sha256: Option<[u8; 32]>,
     /// On whom calls are counted: verified, or the bucket that stands in for nobody.
     pub principal: Option<Arc<str>>,
+    /// Whether the principal is one that somebody vouches for: the server's own authentication, or
+    /// the system for the local user.
+    pub principal_verified: bool,
     /// What the caller said of itself.
     pub claimed: Claimed,
     /// What the policy said.
@@ -76,20 +80,6 @@ pub struct Facts {
     pub latency: Duration,
     /// The task that the reply announced.
     pub task_id: Option<Box<str>>,
-}
-
-/// What a caller said of itself: bounded, well formed, and not verified.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Claimed {
-    /// `x-node-id`.
-    pub node_id: Option<Box<str>>,
-    /// `x-agent-ref`.
-    pub agent_ref: Option<Box<str>>,
-    /// `x-idempotency-key`.
-    pub idempotency_key: Option<Box<str>>,
-    /// The span that caused this call, from `traceparent`.
-    pub cause: Option<SpanIds>,
 }
 
 impl Facts {
@@ -115,6 +105,7 @@ impl Facts {
             policy_sha256,
             registry_sha256: None,
             principal: None,
+            principal_verified: false,
             claimed: Claimed::default(),
             decision: Decision::Deny,
             reasons: Vec::new(),

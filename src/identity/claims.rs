@@ -1,149 +1,129 @@
-use super::principal::Origin;
-use super::traceparent::parse_traceparent;
-use crate::call::Claimed;
-use std::borrow::Cow;
+use super::agent_state::{AgentState, AgentStateError, NodeId, RunId};
+use super::auth_context::{read_auth_context, read_authorization};
+use super::claim::{ClaimName, Claimant, Said};
+use super::json::json_text;
+use super::printable::is_printable;
+use super::traceparent::{parse_span_id, parse_trace_id, parse_traceparent};
+use crate::call::{Claimed, JsonText, RareClaims, RejectedClaim, SpanIds, Unusable};
+use crate::digest::Digest;
 
-/// A thing that a caller may say of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What of the claims is recorded beyond the usual, because somebody asked for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ClaimName {
-    /// The run of the agent that calls.
-    AgentRef,
-    /// The key under which a repeated call is the same call.
-    IdempotencyKey,
-    /// The node that calls.
-    NodeId,
-    /// The span that caused the call.
-    Traceparent,
+pub struct Detail {
+    /// The variables of the agent's state, as they are.
+    pub variables: bool,
+    /// The SHA-256 of a bearer token in `authorization`.
+    pub token_sha256: bool,
 }
-
-impl ClaimName {
-    /// The HTTP header, in lower case.
-    pub fn header(self) -> &'static str {
-        match self {
-            Self::AgentRef => "x-agent-ref",
-            Self::IdempotencyKey => "x-idempotency-key",
-            Self::NodeId => "x-node-id",
-            Self::Traceparent => "traceparent",
-        }
-    }
-
-    /// The key in `_meta`.
-    pub fn meta(self) -> &'static str {
-        match self {
-            Self::AgentRef => "sec0/agentRef",
-            Self::IdempotencyKey => "sec0/idempotencyKey",
-            Self::NodeId => "sec0/nodeId",
-            Self::Traceparent => "traceparent",
-        }
-    }
-}
-
-/// The door's part of a call that can be asked what the caller said, and where it came from.
-pub trait Claimant {
-    /// The raw text of a claim, if the caller made it.
-    fn claim(&self, name: ClaimName) -> Option<Cow<'_, str>>;
-
-    /// Where the call came from.
-    fn origin(&self) -> Origin;
-}
-
-/// No claim is read beyond this many bytes; a longer one is treated as absent.
-const MAX_CLAIM: usize = 1024;
 
 /// Reads what the caller says of itself.
 ///
-/// Node ids and agent refs are normalised as the contract has it; what is left empty is absent. An
-/// idempotency key is kept as it is when it is printable and at most 256 bytes long.
-pub fn claims(claimant: &impl Claimant) -> Claimed {
-    let read = |name| claimant.claim(name).filter(|text| text.len() <= MAX_CLAIM);
+/// What is blank counts as not said. What was said and cannot be used counts as not said either,
+/// and is named among the rejected.
+pub fn claims(claimant: &impl Claimant, detail: Detail) -> Claimed {
+    let mut reader = Reader { claimant, rejected: Vec::new() };
+    let node_id = reader.read(ClaimName::NodeId, |text| NodeId::new(text).map_err(unusable));
+    let run = reader.read(ClaimName::AgentRef, |text| RunId::new(text).map_err(unusable));
+    let parent = reader.read(ClaimName::AgentParentRef, |text| RunId::new(text).map_err(unusable));
+    let state = reader.read(ClaimName::AgentState, |text| {
+        let state = AgentState::decode(text).map_err(unusable)?;
+        let state = state.reconcile(node_id.as_ref(), run.as_ref(), parent.as_ref());
+        let variables = variables(&state.map_err(unusable)?, detail)?;
+        Ok((*Digest::of(text.as_bytes()).as_bytes(), variables))
+    });
+    let (state_sha256, variables) = state.map_or((None, None), |(sha, vars)| (Some(sha), vars));
+    let idempotency_key = reader.read(ClaimName::IdempotencyKey, idempotency_key);
+    let cause = reader.cause();
+    let auth = reader.read(ClaimName::AuthContext, read_auth_context).or_else(|| {
+        reader.read(ClaimName::Authorization, |text| read_authorization(text, detail.token_sha256))
+    });
+    let parent_ref = parent.map(RunId::into_inner);
+    let rare = RareClaims { parent_ref, state_sha256, variables, auth, rejected: reader.rejected };
     Claimed {
-        node_id: read(ClaimName::NodeId).and_then(|text| node_id(&text)),
-        agent_ref: read(ClaimName::AgentRef).and_then(|text| run_id(&text)),
-        idempotency_key: read(ClaimName::IdempotencyKey).and_then(|text| idempotency_key(&text)),
-        cause: read(ClaimName::Traceparent).and_then(|text| parse_traceparent(&text)),
+        node_id: node_id.map(NodeId::into_inner),
+        agent_ref: run.map(RunId::into_inner),
+        idempotency_key,
+        cause,
+        rare: (rare != RareClaims::default()).then(|| Box::new(rare)),
     }
 }
 
-/// Lower case, runs of anything but `a-z0-9-` as one `-`, none at the ends, at most 80 bytes.
-fn node_id(text: &str) -> Option<Box<str>> {
-    let lower = text.trim().to_ascii_lowercase();
-    let kept = squeeze(&lower, '-', |c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    cut(kept.trim_matches('-'), 80)
+struct Reader<'c, C> {
+    claimant: &'c C,
+    rejected: Vec<RejectedClaim>,
 }
 
-/// Runs of anything but `A-Za-z0-9._:-` as one `_`, at most 120 bytes.
-fn run_id(text: &str) -> Option<Box<str>> {
-    let kept = squeeze(text.trim(), '_', |c| c.is_ascii_alphanumeric() || "._:-".contains(c));
-    cut(&kept, 120)
-}
-
-fn idempotency_key(text: &str) -> Option<Box<str>> {
-    let text = text.trim();
-    let fits = !text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control);
-    fits.then(|| text.into())
-}
-
-fn squeeze(text: &str, filler: char, keep: impl Fn(char) -> bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if keep(c) {
-            out.push(c);
-        } else if !out.ends_with(filler) {
-            out.push(filler);
-        }
-    }
-    out
-}
-
-/// At most `max` bytes of ASCII text; `None` when nothing is left.
-fn cut(text: &str, max: usize) -> Option<Box<str>> {
-    let text = text.get(..max).unwrap_or(text);
-    (!text.is_empty()).then(|| text.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashMap;
-
-    struct Caller(HashMap<&'static str, String>);
-
-    impl Claimant for Caller {
-        fn claim(&self, name: ClaimName) -> Option<Cow<'_, str>> {
-            self.0.get(name.header()).map(|text| Cow::Borrowed(text.as_str()))
-        }
-
-        fn origin(&self) -> Origin {
-            Origin::Local
+impl<C: Claimant> Reader<'_, C> {
+    fn read<T>(
+        &mut self,
+        name: ClaimName,
+        parse: impl FnOnce(&str) -> Result<T, Unusable>,
+    ) -> Option<T> {
+        let parsed = match self.claimant.claim(name) {
+            Said::Nothing => return None,
+            Said::Unusable(why) => Err(why),
+            Said::Text(text) => match text.trim() {
+                "" => return None,
+                text if text.len() > name.max_len() => Err(Unusable::TooLong),
+                text => parse(text),
+            },
+        };
+        match parsed {
+            Ok(parsed) => Some(parsed),
+            Err(why) => {
+                self.reject(name, why);
+                None
+            }
         }
     }
 
-    fn said(header: &'static str, text: &str) -> Claimed {
-        claims(&Caller(HashMap::from([(header, text.to_owned())])))
+    fn reject(&mut self, name: ClaimName, why: Unusable) {
+        self.rejected.push(RejectedClaim::new(name.header(), why));
     }
 
-    #[test]
-    fn a_node_id_is_normalised_as_the_contract_has_it() {
-        let node = |text: &str| said("x-node-id", text).node_id;
-        assert_eq!(node("  Order Desk / EU ").as_deref(), Some("order-desk-eu"));
-        assert_eq!(node("../..").as_deref(), None);
-        assert_eq!(node(&"a".repeat(200)).map(|id| id.len()), Some(80));
+    /// From the pair of headers; where there is no usable pair, from `traceparent`.
+    fn cause(&mut self) -> Option<SpanIds> {
+        let trace = self.read(ClaimName::CauseTrace, |text| well_formed(parse_trace_id(text)));
+        let span = self.read(ClaimName::CauseSpan, |text| well_formed(parse_span_id(text)));
+        let pair = match (trace, span) {
+            (None, None) => None,
+            (Some(trace), Some(span)) => Some(SpanIds::new(trace, span)),
+            (trace, _) => {
+                let alone =
+                    if trace.is_some() { ClaimName::CauseTrace } else { ClaimName::CauseSpan };
+                self.reject(alone, Unusable::Inconsistent);
+                None
+            }
+        };
+        pair.or_else(|| {
+            self.read(ClaimName::Traceparent, |text| well_formed(parse_traceparent(text)))
+        })
     }
+}
 
-    #[test]
-    fn an_agent_ref_keeps_its_own_characters_and_no_others() {
-        let agent = |text: &str| said("x-agent-ref", text).agent_ref;
-        assert_eq!(agent("run:1.2-3_x").as_deref(), Some("run:1.2-3_x"));
-        assert_eq!(agent("run 1\n\u{0}2").as_deref(), Some("run_1_2"));
-    }
+fn well_formed<T>(parsed: Option<T>) -> Result<T, Unusable> {
+    parsed.ok_or(Unusable::Malformed)
+}
 
-    #[test]
-    fn a_claim_that_is_too_long_or_unprintable_is_absent() {
-        let key = |text: &str| said("x-idempotency-key", text).idempotency_key;
-        assert_eq!(key("order-17").as_deref(), Some("order-17"));
-        assert_eq!(key("two\nlines"), None);
-        assert_eq!(key(&"k".repeat(257)), None);
-        assert_eq!(said("x-node-id", &"a".repeat(MAX_CLAIM + 1)).node_id, None);
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` takes")]
+fn unusable(error: AgentStateError) -> Unusable {
+    error.unusable()
+}
+
+fn idempotency_key(text: &str) -> Result<Box<str>, Unusable> {
+    if text.len() > 256 {
+        Err(Unusable::TooLong)
+    } else if is_printable(text) {
+        Ok(text.into())
+    } else {
+        Err(Unusable::Unprintable)
     }
+}
+
+fn variables(state: &AgentState, detail: Detail) -> Result<Option<JsonText>, Unusable> {
+    if !detail.variables || state.variables.is_empty() {
+        return Ok(None);
+    }
+    json_text(&state.variables).map(Some)
 }

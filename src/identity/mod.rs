@@ -1,12 +1,25 @@
 //! Who calls, and what a caller says of itself.
 //!
 //! A claim is text from outside: it is bounded, normalised, recorded as claimed, and nothing is
-//! granted or counted on it. A principal is what calls are counted on.
+//! granted or counted on it. A principal is what calls are counted on: the caller whom the
+//! program's own authentication has verified ([`VerifiedPrincipal`]), the local user, or a bucket
+//! for all whom nobody verified.
 
-mod claims;
+mod printable;
+mod json;
+mod verified;
 mod principal;
 mod traceparent;
+pub mod agent_state;
+mod auth_context;
+mod claim;
+mod claims;
 
-pub use claims::{ClaimName, Claimant, claims};
+#[cfg(test)]
+mod tests;
+
+pub use claim::{ClaimName, Claimant, Said};
+pub use claims::{Detail, claims};
 pub use principal::{Origin, Principal};
 pub use traceparent::parse_traceparent;
+pub use verified::{PrincipalError, VerifiedPrincipal};

@@ -17,6 +17,16 @@ pub fn parse_traceparent(text: &str) -> Option<SpanIds> {
     ids.is_valid().then_some(ids)
 }
 
+/// Reads a trace id: 32 lower-case hex digits, not all zero.
+pub(super) fn parse_trace_id(text: &str) -> Option<[u8; 16]> {
+    hex(text).filter(|id| *id != [0; 16])
+}
+
+/// Reads a span id: 16 lower-case hex digits, not all zero.
+pub(super) fn parse_span_id(text: &str) -> Option<[u8; 8]> {
+    hex(text).filter(|id| *id != [0; 8])
+}
+
 /// `2 * N` lower-case hex digits; upper case is invalid here.
 fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();

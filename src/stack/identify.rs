@@ -13,8 +13,11 @@ step! {
     ///
     /// # Security
     ///
-    /// Everything that is counted or granted is keyed on the principal. A claim is bounded,
-    /// normalised, put into the record as claimed, and used for nothing else.
+    /// Everything that is counted or granted is keyed on the principal: the one that the program's
+    /// own authentication put into the request
+    /// ([`VerifiedPrincipal`](crate::identity::VerifiedPrincipal)), else the local user, else a
+    /// bucket for all whom nobody verified. A claim is bounded, normalised, put into the record as
+    /// claimed, and used for nothing else.
     ///
     /// # Order
     ///
@@ -61,11 +64,16 @@ where
 
     fn call(&mut self, entered: Entered<X>) -> Self::Future {
         let door = &entered.call().door;
-        let claimed = claims(door);
-        let principal = entered.shared().principals.of(door.origin()).clone();
+        let shared = entered.shared();
+        let claimed = claims(door, shared.detail);
+        let principal = match door.verified() {
+            Some(caller) => Principal::verified(caller),
+            None => shared.principals.of(door.origin()).clone(),
+        };
         entered.trail().with(|facts| {
             facts.claimed = claimed;
             facts.principal = Some(Arc::clone(principal.name()));
+            facts.principal_verified = principal.is_verified();
         });
         StepFuture::passed(self.inner.call(Identified { entered, principal }))
     }

@@ -2,6 +2,7 @@ use super::shared::{Principals, Shared};
 use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, Site};
 use crate::call::ToolVersion;
 use crate::clock::{Clock, System};
+use crate::identity::Detail;
 use crate::limit::HARD_MAX_ARGUMENTS;
 use crate::otel::{IncompleteOtel, Otel};
 use crate::policy::{Policy, PolicyError};
@@ -34,6 +35,8 @@ pub struct Sec0Options {
     admission_wait: Duration,
     max_arguments: usize,
     otel: Option<Otel>,
+    principals: Principals,
+    detail: Detail,
 }
 
 /// Why a layer cannot start.
@@ -70,6 +73,8 @@ impl Sec0Options {
             admission_wait: Duration::from_secs(1),
             max_arguments: HARD_MAX_ARGUMENTS,
             otel: None,
+            principals: Principals::default(),
+            detail: Detail::default(),
         }
     }
 
@@ -188,6 +193,33 @@ impl Sec0Options {
         self
     }
 
+    /// Records the variables of an agent's state (`agentVariables`) as the caller sends them. They
+    /// may hold secrets; without this only the digest of the state is recorded.
+    #[must_use]
+    pub fn record_agent_variables(mut self) -> Self {
+        self.detail.variables = true;
+        self
+    }
+
+    /// Records the SHA-256 of a bearer token in `authorization` (`auth.token_sha256`), so that the
+    /// calls made with one token can be found. Whoever can guess the token can check the guess:
+    /// only for tokens that are random.
+    #[must_use]
+    pub fn record_token_sha256(mut self) -> Self {
+        self.detail.token_sha256 = true;
+        self
+    }
+
+    /// For a server on a transport that is neither HTTP nor private to the local user, such as a
+    /// TCP or unix socket: callers without a
+    /// [`VerifiedPrincipal`](crate::identity::VerifiedPrincipal) are `remote:anonymous`, and not
+    /// verified, instead of `local:<uid>`.
+    #[must_use]
+    pub fn callers_are_remote(mut self) -> Self {
+        self.principals = Principals::of_strangers();
+        self
+    }
+
     pub(super) fn start(mut self) -> Result<Shared, StartError> {
         let log = self.open_log()?;
         Ok(self.share(Some(log)))
@@ -239,7 +271,8 @@ impl Sec0Options {
             manner: self.manner,
             admission_wait: self.admission_wait,
             max_arguments: self.max_arguments,
-            principals: Principals::default(),
+            principals: self.principals,
+            detail: self.detail,
             frozen: OnceLock::new(),
             tampering_left: AtomicU32::new(Shared::MAX_TAMPERING),
         }

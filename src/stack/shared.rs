@@ -1,7 +1,7 @@
 use crate::audit::{Health, Log};
 use crate::call::{Code, Reason, Refusal, Retry};
 use crate::clock::Clock;
-use crate::identity::{Origin, Principal};
+use crate::identity::{Detail, Origin, Principal};
 use crate::policy::Policy;
 use crate::registry::{Manner, Snapshot};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,6 +22,8 @@ pub(super) struct Shared {
     /// The bound on the arguments that holds whatever the policy says, in bytes.
     pub(super) max_arguments: usize,
     pub(super) principals: Principals,
+    /// What of the claims is recorded beyond the usual.
+    pub(super) detail: Detail,
     pub(super) frozen: OnceLock<Arc<Snapshot>>,
     /// How many lines about a changed registry may still be written: whoever lists tools in a loop
     /// must not fill the log.
@@ -42,6 +44,11 @@ impl Default for Principals {
 }
 
 impl Principals {
+    /// For a transport that others than the local user can reach.
+    pub(super) fn of_strangers() -> Self {
+        Self { local: Principal::anonymous_remote(), ..Self::default() }
+    }
+
     pub(super) fn of(&self, origin: Origin) -> &Principal {
         match origin {
             Origin::Http => &self.http,

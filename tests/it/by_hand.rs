@@ -4,11 +4,10 @@ use crate::support::{Rules, Runs, Site};
 use futures::poll;
 use sec0::call::{Call, Cleared, End, Outcome, Reason, Reply, ServerIdent, ToolName, ToolVersion};
 use sec0::digest::Digest;
-use sec0::identity::{ClaimName, Claimant, Origin};
+use sec0::identity::{self, ClaimName, Claimant, Origin};
 use sec0::registry::{Definition, Freeze, Live, Sight, Sighted, Snapshot};
 use sec0::stack::Steps;
 use serde_json::{Map, json};
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -19,8 +18,11 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 struct Door(Arc<Snapshot>);
 
 impl Claimant for Door {
-    fn claim(&self, name: ClaimName) -> Option<Cow<'_, str>> {
-        (name == ClaimName::NodeId).then_some(Cow::Borrowed("Node 7"))
+    fn claim(&self, name: ClaimName) -> identity::Said<'_> {
+        match name {
+            ClaimName::NodeId => identity::Said::Text("Node 7".into()),
+            _ => identity::Said::Nothing,
+        }
     }
 
     fn origin(&self) -> Origin {

@@ -329,6 +329,14 @@ impl HttpServer {
     pub(crate) async fn start<H: ServerHandler>(
         session: impl Fn() -> H + Send + Sync + 'static,
     ) -> Self {
+        Self::behind(session, |app| app).await
+    }
+
+    /// A server behind what `wrap` puts on it.
+    pub(crate) async fn behind<H: ServerHandler>(
+        session: impl Fn() -> H + Send + Sync + 'static,
+        wrap: impl FnOnce(axum::Router) -> axum::Router,
+    ) -> Self {
         let config = StreamableHttpServerConfig::default();
         let stop = config.cancellation_token.clone();
         let service = StreamableHttpService::new(
@@ -340,8 +348,8 @@ impl HttpServer {
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
         let mut tasks = Tasks::default();
         let stopped = stop.clone().cancelled_owned();
+        let app = wrap(axum::Router::new().nest_service("/mcp", service));
         tasks.spawn(async move {
-            let app = axum::Router::new().nest_service("/mcp", service);
             axum::serve(listener, app).with_graceful_shutdown(stopped).await.unwrap();
         });
         Self { url, stop, tasks }

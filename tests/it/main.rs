@@ -25,6 +25,8 @@ mod fail_closed;
 mod frozen;
 mod held;
 mod hostile;
+mod identity;
+mod injection;
 mod layers;
 mod naming;
 mod panics;

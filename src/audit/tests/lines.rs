@@ -3,7 +3,10 @@ use crate::audit::chain::{Chain, Ties, splice};
 use crate::audit::envelope::write_call;
 use crate::audit::event::{Missed, write_event};
 use crate::audit::read::Line;
-use crate::call::{Basis, Claimed, Decision, Op, Operation, ToolName};
+use crate::call::{
+    Basis, Claimed, Decision, JsonText, Op, Operation, RareClaims, RejectedClaim, ToolName,
+    Unusable,
+};
 use crate::digest::Digest;
 use base64::Engine as _;
 use proptest::collection::vec;
@@ -59,11 +62,13 @@ fn any_text() -> impl Strategy<Value = Box<str>> {
 fn any_claims() -> impl Strategy<Value = Claimed> {
     let cause = option::of(any::<([u8; 16], [u8; 8])>());
     let texts = (option::of(any_text()), option::of(any_text()), option::of(any_text()));
-    (texts, cause).prop_map(|((node_id, agent_ref, idempotency_key), cause)| Claimed {
+    let rare = option::of(any_rare_claims().prop_map(Box::new));
+    (texts, cause, rare).prop_map(|((node_id, agent_ref, idempotency_key), cause, rare)| Claimed {
         node_id,
         agent_ref,
         idempotency_key,
         cause: cause.map(|(trace, span)| SpanIds::new(trace, span)),
+        rare,
     })
 }
 
@@ -76,6 +81,32 @@ fn any_operation() -> impl Strategy<Value = Option<Operation>> {
         proptest::sample::select(bases.to_vec()),
     );
     option::of(parts.prop_map(|(op, side_effect, basis)| Operation { op, side_effect, basis }))
+}
+
+fn any_rare_claims() -> impl Strategy<Value = RareClaims> {
+    let json = || {
+        option::of(any_json().prop_map(|value| {
+            JsonText::from_canonical(serde_json_canonicalizer::to_string(&value).unwrap())
+        }))
+    };
+    let rejected = proptest::sample::subsequence(
+        vec![
+            RejectedClaim::new("authorization", Unusable::Malformed),
+            RejectedClaim::new("x-agent-state", Unusable::Inconsistent),
+            RejectedClaim::new("x-node-id", Unusable::Ambiguous),
+        ],
+        0..=3,
+    );
+    let digest = any::<Option<[u8; 32]>>();
+    (option::of(any_text()), digest, json(), json(), rejected).prop_map(
+        |(parent_ref, state_sha256, variables, auth, rejected)| RareClaims {
+            parent_ref,
+            state_sha256,
+            variables,
+            auth,
+            rejected,
+        },
+    )
 }
 
 fn any_facts() -> impl Strategy<Value = Facts> {
@@ -241,6 +272,14 @@ fn the_line_of_a_call_is_this_one() {
     facts.claimed.node_id = Some("node \"7\"\n".into());
     facts.claimed.agent_ref = Some("agent/é".into());
     facts.claimed.cause = Some(SpanIds::new([1; 16], [2; 8]));
+    let auth = r#"{"roles":["buyer"],"scheme":"bearer","verified":false}"#;
+    facts.claimed.rare = Some(Box::new(RareClaims {
+        parent_ref: Some("run:7".into()),
+        state_sha256: Some([0x55; 32]),
+        variables: None,
+        auth: Some(JsonText::from_canonical(auth.to_owned())),
+        rejected: vec![RejectedClaim::new("x-cause-span", Unusable::Inconsistent)],
+    }));
     facts.task_id = Some("task-1".into());
     facts.operation = Some(Operation { op: Op::Read, side_effect: false, basis: Basis::Name });
     let mut site = site();

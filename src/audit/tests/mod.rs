@@ -102,6 +102,7 @@ fn facts_at(n: u64, millis: i64) -> Box<Facts> {
     facts.output_sha256 = Some([0x33; 32]);
     facts.registry_sha256 = Some([0x44; 32]);
     facts.principal = Some("local:1000".into());
+    facts.principal_verified = true;
     facts.claimed.idempotency_key = Some(n.to_string().into());
     facts.started = Some(System.monotonic());
     facts.latency = Duration::from_millis(12);

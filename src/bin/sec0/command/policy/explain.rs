@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use clap::Args;
 use sec0::call::Arguments;
 use sec0::canonical::{self, Limits};
-use sec0::identity::{ClaimName, Claimant, Origin, claims};
+use sec0::identity::{ClaimName, Claimant, Detail, Origin, Said, claims};
 use sec0::policy::{Evidence, Explanation, NamedTool, Policy, Question};
 use sec0::registry::Definition;
 use serde::Serialize;
@@ -111,7 +111,7 @@ impl Explain {
     /// Whether the key counts as one: it is read as a caller's would be.
     fn has_idempotency_key(&self, notes: &mut Vec<String>) -> bool {
         let Some(key) = &self.idempotency_key else { return false };
-        let counts = claims(&Sent(key)).idempotency_key.is_some();
+        let counts = claims(&Sent(key), Detail::default()).idempotency_key.is_some();
         if !counts {
             let note = "`--idempotency-key` is empty, longer than 256 bytes or has control \
                         characters, so it counts as none";
@@ -161,8 +161,12 @@ fn size(arguments: &Arguments) -> Result<u64, Failure> {
 struct Sent<'a>(&'a str);
 
 impl Claimant for Sent<'_> {
-    fn claim(&self, name: ClaimName) -> Option<Cow<'_, str>> {
-        (name == ClaimName::IdempotencyKey).then_some(Cow::Borrowed(self.0))
+    fn claim(&self, name: ClaimName) -> Said<'_> {
+        if name == ClaimName::IdempotencyKey {
+            Said::Text(Cow::Borrowed(self.0))
+        } else {
+            Said::Nothing
+        }
     }
 
     fn origin(&self) -> Origin {
