@@ -4,11 +4,13 @@
 //! goes through `yaml` (bounds, grammar), `check` (the table of `schema`, every problem
 //! with its place), `document` (the types) and `compiled` (what calls are judged by).
 
+mod about;
 mod allowlist;
 mod check;
 mod compiled;
 mod document;
 mod error;
+mod json_schema;
 mod lint;
 mod load;
 mod neutral;
@@ -16,6 +18,7 @@ mod pattern;
 mod schema;
 mod shape;
 mod tree;
+mod unbuilt;
 mod verdict;
 mod words;
 mod yaml;

@@ -1,4 +1,5 @@
 mod allowlist;
+mod contract;
 mod judging;
 mod reading;
 mod schema;
