@@ -1,5 +1,6 @@
 mod allowlist;
 mod contract;
+mod json_schema;
 mod judging;
 mod reading;
 mod schema;

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
     Check(Check),
+    /// Print the schema of policy files as JSON Schema, for editors.
+    Schema,
 }
 
 /// Check a policy file: every key, every value, and what is probably not meant.
@@ -28,6 +30,10 @@ impl Policy {
     pub(super) fn run(self, out: &mut Vec<u8>) -> Result<(), Failure> {
         match self {
             Self::Check(check) => check.run(out),
+            Self::Schema => {
+                serde_json::to_writer_pretty(&mut *out, &Compiled::json_schema())?;
+                Ok(writeln!(out)?)
+            }
         }
     }
 }
