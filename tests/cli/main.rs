@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod audit;
+mod hostile;
 mod keygen;
 mod policy;
 mod usage;

@@ -4,6 +4,7 @@ mod json_schema;
 mod judging;
 mod reading;
 mod schema;
+mod stack;
 
 use super::*;
 

@@ -343,7 +343,7 @@ fn hostile_text_is_refused_before_it_costs_anything() {
             let aliases = vec![format!("*a{}", n - 1); 10].join(", ");
             format!("{text}a{n}: &a{n} [{aliases}]\n")
         });
-    let deep = "nested deeper than 32 levels, which no policy needs; flatten it";
+    let deep = "nested deeper than 16 levels, which no policy needs; flatten it";
     let aliases = "too many anchors or aliases; write the values out";
     let values = "the file has more than 100000 values; shorten it";
     for (text, said) in [
