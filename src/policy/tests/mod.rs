@@ -3,6 +3,7 @@ mod contract;
 mod json_schema;
 mod judging;
 mod reading;
+mod rows;
 mod schema;
 mod stack;
 
