@@ -199,39 +199,10 @@ async fn transcript(path: &Path) {
     let sent = |from: &str| -> Vec<Value> {
         rows.iter().filter(|row| row["dir"] == from).map(|row| row["msg"].clone()).collect()
     };
-    let asked = sent("c2s");
-    let (mut answers, mut calls) = (BTreeMap::new(), BTreeMap::<String, Answers>::new());
-    let mut tools = Vec::new();
-    let replies = sent("s2c");
-    for reply in &replies {
-        let Some(request) = asked.iter().find(|asked| asked.get("id") == reply.get("id")) else {
-            continue;
-        };
-        let method = request["method"].as_str().unwrap();
-        if method == "tools/call" {
-            let answer = match reply.get("result") {
-                Some(result) => Ok(serde_json::from_value(result.clone()).unwrap()),
-                None => Err(serde_json::from_value(reply["error"].clone()).unwrap()),
-            };
-            let params = &request["params"];
-            let name = params["name"].as_str().unwrap().to_owned();
-            calls.entry(name).or_default().insert(params["arguments"].to_string(), answer);
-        } else if let Some(list) = reply["result"]["tools"].as_array() {
-            tools.extend(
-                list.iter().map(|tool| serde_json::from_value::<Tool>(tool.clone()).unwrap()),
-            );
-        } else if reply.get("result").is_some() {
-            answers.insert(method.to_owned(), reply["result"].clone());
-        }
-    }
-    let mut puppet = Puppet::new(answers);
-    for tool in tools {
-        let answers = calls.remove(tool.name.as_ref()).unwrap_or_default();
-        puppet.tool(tool, answers);
-    }
+    let (asked, replies) = (sent("c2s"), sent("s2c"));
     let greeted = |line: &Value| line["method"] == "notifications/initialized";
     let greeting = asked.iter().position(greeted).map_or(0, |last| last + 1);
-    let mut twins = Twins::greeted_with(&asked[..greeting], puppet).await;
+    let mut twins = Twins::greeted_with(&asked[..greeting], speaker(&asked, &replies)).await;
     let (mut said, mut called, mut repeated) = (0, 0, 0);
     for line in &asked[greeting..] {
         let answered = line.get("method").is_some() && line.get("id").is_some();
@@ -250,4 +221,35 @@ async fn transcript(path: &Path) {
     assert_eq!(records.len(), called);
     assert!(called == 0 || repeated > 0, "no answer of the transcript was said");
     tried(&format!("mcp: {}: {said} messages alike, {called} calls recorded", path.display()));
+}
+
+/// A server that says what the one of the transcript said.
+fn speaker(asked: &[Value], replies: &[Value]) -> Puppet {
+    let (mut answers, mut calls) = (BTreeMap::new(), BTreeMap::<String, Answers>::new());
+    let mut tools = Vec::new();
+    for reply in replies {
+        let Some(request) = asked.iter().find(|asked| asked.get("id") == reply.get("id")) else {
+            continue;
+        };
+        let (method, params) = (request["method"].as_str().unwrap(), &request["params"]);
+        if method == "tools/call" {
+            let answer = match reply.get("result") {
+                Some(result) => Ok(serde_json::from_value(result.clone()).unwrap()),
+                None => Err(serde_json::from_value(reply["error"].clone()).unwrap()),
+            };
+            let name = params["name"].as_str().unwrap().to_owned();
+            calls.entry(name).or_default().insert(params["arguments"].to_string(), answer);
+        } else if let Some(list) = reply["result"]["tools"].as_array() {
+            let read = |tool: &Value| serde_json::from_value::<Tool>(tool.clone()).unwrap();
+            tools.extend(list.iter().map(read));
+        } else if reply.get("result").is_some() {
+            answers.insert(method.to_owned(), reply["result"].clone());
+        }
+    }
+    let mut puppet = Puppet::new(answers);
+    for tool in tools {
+        let answers = calls.remove(tool.name.as_ref()).unwrap_or_default();
+        puppet.tool(tool, answers);
+    }
+    puppet
 }
