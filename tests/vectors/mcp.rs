@@ -211,7 +211,8 @@ async fn transcript(path: &Path) {
         // It is the transcript that was said. A tool that is none has another answer from rmcp.
         let reply = replies.iter().find(|reply| reply["id"] == line["id"]);
         let content = reply.and_then(|reply| reply["result"].get("content"));
-        if let (Some(content), Some(result)) = (content, heard[0].get("result")) {
+        let result = heard.first().and_then(|heard| heard.get("result"));
+        if let (Some(content), Some(result)) = (content, result) {
             assert_eq!(result.get("content"), Some(content), "{line}");
             repeated += 1;
         }
