@@ -41,13 +41,18 @@ impl Check {
                 }
                 return value;
             }
-            (Shape::Text(check), Kind::Text(text)) => {
+            (Shape::Text(check) | Shape::Told(check, _), Kind::Text(text)) => {
                 if let Err(fault) = check(text) {
                     self.say(node.place, &fault);
                 }
                 return Value::String(text.clone());
             }
-            (Shape::List(item), Kind::List(items)) => return self.list(items, item),
+            (Shape::Filled(_), Kind::List(items)) if items.is_empty() => {
+                self.must_be(node, shape, "an empty one");
+            }
+            (Shape::List(item) | Shape::Filled(item), Kind::List(items)) => {
+                return self.list(items, item);
+            }
             (Shape::Section(keys), Kind::Map(entries)) => {
                 return self.section(node, entries, keys, above);
             }
@@ -118,8 +123,10 @@ impl Check {
                 kept.insert(key.name.to_owned(), value);
             }
         }
-        for key in keys.iter().filter(|key| key.required && node.get(key.name).is_none()) {
-            self.missing(key, above);
+        for key in keys.iter().filter(|key| node.get(key.name).is_none()) {
+            if key.required || key.needed.is_some_and(|needed| needed.holds(node)) {
+                self.missing(key, above);
+            }
         }
         self.switch = around;
         Value::Object(kept)
@@ -134,12 +141,14 @@ impl Check {
             // The switch itself is judged even where it turns the rest of its section off.
             check.quiet = outside || (off && key.name != "enabled");
             let value = check.value(node, &key.shape, above);
-            let judged = !check.quiet && check.problems.len() == before;
+            // A value of the wrong kind asks for nothing yet; one with a fault inside does.
+            let found = check.problems.get(before..).unwrap_or_default();
+            let judged = !check.quiet && found.iter().all(|problem| problem.path != check.path);
             check.quiet = outside;
             match key.stands {
                 Stands::Enforced => return Some(value),
                 Stands::Refused(unless, why) if judged => check.refuse(key, node, unless, why),
-                Stands::Refused(..) | Stands::Noted | Stands::Parts => {}
+                Stands::Refused(..) | Stands::Noted | Stands::Parts | Stands::Inner => {}
             }
             None
         })
@@ -245,8 +254,12 @@ impl Check {
             (Shape::Number(..), Some(text)) if text.parse::<f64>().is_ok() => {
                 "text; write the number without quotes, leading zeros and `_`".to_owned()
             }
-            (Shape::List(_), Some(_)) => "text; write it as a list, `[…]`".to_owned(),
-            (Shape::Text(_), None) if !matches!(node.kind, Kind::List(_) | Kind::Map(_)) => {
+            (Shape::List(_) | Shape::Filled(_), Some(_)) => {
+                "text; write it as a list, `[…]`".to_owned()
+            }
+            (Shape::Text(_) | Shape::Told(..), None)
+                if !matches!(node.kind, Kind::List(_) | Kind::Map(_)) =>
+            {
                 format!("{}; quote it", node.what())
             }
             _ => node.what().to_owned(),

@@ -5,6 +5,7 @@
 //! with its place), `document` (the types) and `compiled` (what calls are judged by). `operation`
 //! says what a call does, `rule` holds it against the policy, and `explain` says why.
 
+mod about;
 mod allowlist;
 mod check;
 mod compiled;
@@ -14,6 +15,7 @@ mod entry;
 mod error;
 mod explain;
 mod heuristic;
+mod json_schema;
 mod lint;
 mod load;
 mod named;
@@ -25,6 +27,7 @@ mod rule;
 mod schema;
 mod shape;
 mod tree;
+mod unbuilt;
 mod verdict;
 mod why;
 mod words;

@@ -1,4 +1,4 @@
-use super::shape::{Key, Unless};
+use super::shape::{Key, Needed, Unless};
 use super::tree::{Kind, Node};
 
 /// Which values of a refused key ask for nothing.
@@ -26,15 +26,20 @@ impl Unless {
     }
 }
 
+impl Needed {
+    /// True when this section must have the key.
+    pub(super) fn holds(self, section: &Node) -> bool {
+        let has = section.get(self.other).and_then(Node::text) == Some(self.word);
+        has == self.is
+    }
+}
+
 fn is_off(node: &Node) -> bool {
     match &node.kind {
         Kind::Flag(flag) => !flag,
         Kind::Number(number) => number.as_f64() == Some(0.0),
         Kind::List(items) => items.is_empty(),
-        Kind::Map(entries) => {
-            let switch = node.get("enabled").map(|node| &node.kind);
-            entries.is_empty() || matches!(switch, Some(Kind::Flag(false)))
-        }
+        Kind::Map(entries) => entries.is_empty(),
         Kind::Nothing | Kind::Text(_) => false,
     }
 }

@@ -1,11 +1,11 @@
 //! Every key that a policy may have, in one table.
 
 use super::shape::Shape::{
-    Anything, Choice, Either, Flag, List, Number, OneOf, Open, Saying, Section, Text,
+    Anything, Choice, Either, Filled, Flag, List, Number, OneOf, Open, Saying, Section, Text, Told,
 };
 use super::shape::Unless::{Absent, Is, Off, OffOr};
-use super::shape::{AMOUNT, COUNT, Key, Shape, Stands, TEXTS, WORDS};
-use super::words;
+use super::shape::{AMOUNT, COUNT, Key, SEVERITIES, Shape, Stands, TEXTS, TIMEOUT_ACTIONS, WORDS};
+use super::{unbuilt, words};
 
 const EXPORT: &str = "the export of telemetry is not built yet; it will also need `otel.endpoint`, \
                       `otel.serviceName` and `otel.environment` in the options";
@@ -33,11 +33,9 @@ const KEYED: &str = "digests with a key are not built yet";
 const LOCK: &str = "lock files are not built yet";
 const SIGNED: &str = "every record is signed, and that cannot be turned off";
 
-const SEVERITIES: Shape = OneOf(&["low", "medium", "high", "critical"]);
-
 /// The keys of the document itself.
 pub(super) const ROOT: &[Key] = &[
-    Key::new("tenant", Text(words::tenant)).required(),
+    Key::new("tenant", Told(words::tenant, words::tenant_schema)).required(),
     Key::new("security_level", OneOf(&["gateway", "middleware"])).noted(),
     Key::new("default_retention", OneOf(&["30d", "90d", "180d"])).required(),
     Key::new("signing", Section(SIGNING_KEYS)).required(),
@@ -46,8 +44,8 @@ pub(super) const ROOT: &[Key] = &[
     Key::new("security", Section(SECURITY)),
     Key::parts("audit", AUDIT),
     Key::later("expose", Anything, Is("all"), HIDING),
-    Key::later("rules", List(&Anything), Off, RULES),
-    Key::later("approval_sets", Open(&Anything), Off, APPROVALS),
+    Key::later("rules", List(&Section(unbuilt::RULE)), Off, RULES),
+    Key::later("approval_sets", Open(&Section(unbuilt::APPROVAL_SET)), Off, APPROVALS),
     Key::parts("registry", &[Key::later("lock", WORDS, Absent, LOCK)]),
     Key::parts("observability", OBSERVABILITY),
     Key::parts("privacy", PRIVACY),
@@ -56,9 +54,9 @@ pub(super) const ROOT: &[Key] = &[
     Key::parts("skills", SKILL_KEYS),
     Key::parts("compliance", COMPLIANCE),
     Key::parts("sec0_export", EXPORT_KEYS),
-    Key::later("llm_judge", Open(&Anything), Off, JUDGE),
-    Key::later("sast", Open(&Anything), Off, SCANS),
-    Key::later("dast", Open(&Anything), Off, SCANS),
+    Key::parts("llm_judge", LLM_JUDGE),
+    Key::parts("sast", SAST),
+    Key::parts("dast", DAST),
 ];
 
 const SIGNING_KEYS: &[Key] = &[
@@ -66,6 +64,7 @@ const SIGNING_KEYS: &[Key] = &[
         name: "enabled",
         shape: Flag,
         required: true,
+        needed: None,
         stands: Stands::Refused(Is("true"), SIGNED),
     },
     Key::new("key_ref", WORDS),
@@ -86,10 +85,13 @@ const OVERRIDE: &[Key] = &[
     Key::later("path_args", TEXTS, Absent, PATHS),
 ];
 
+const DENIED: Shape = Told(words::deny_on, words::deny_on_schema);
+const REASONS: Shape = Told(words::reason, words::reason_schema);
+
 const ENFORCEMENT: &[Key] = &[
     Key::new("mode", OneOf(&["observe", "enforce"])),
-    Key::new("deny_on", List(&Text(words::deny_on))),
-    Key::later("escalate_on", List(&Text(words::reason)), Off, APPROVALS),
+    Key::new("deny_on", List(&DENIED)),
+    Key::later("escalate_on", List(&REASONS), Off, APPROVALS),
     Key::parts("agent_guard", AGENT_GUARD),
     Key::parts("circuit_breakers", CIRCUIT_BREAKERS),
 ];
@@ -115,7 +117,7 @@ const SECURITY: &[Key] = &[
 const LIMITS: &[Key] = &[
     Key::new("max_payload_kb", AMOUNT),
     Key::new("max_duration_ms", AMOUNT),
-    Key::later("rate", List(&Anything), Off, RATES),
+    Key::later("rate", List(&Section(unbuilt::RATE)), Off, RATES),
 ];
 
 const ESCALATION: &[Key] = &[
@@ -131,11 +133,8 @@ const ESCALATION: &[Key] = &[
     Key::parts("humanEscalation", HUMANS),
 ];
 
-const TIMEOUT_ACTIONS: Shape = OneOf(&["auto_approve", "auto_reject"]);
-const STRATEGIES: Shape = OneOf(&["auto_allow", "single_approver", "human_quorum"]);
-
 const HUMANS: &[Key] = &[
-    Key::later("approval_strategy", STRATEGIES, Is("single_approver"), APPROVALS),
+    Key::later("approval_strategy", unbuilt::STRATEGIES, Is("single_approver"), APPROVALS),
     Key::later("timeout_action", TIMEOUT_ACTIONS, Is("auto_reject"), APPROVALS),
     Key::later("min_approvals", COUNT, Is("1"), APPROVALS),
     Key::later("min_rejections", COUNT, Is("1"), APPROVALS),
@@ -145,17 +144,31 @@ const HUMANS: &[Key] = &[
     Key::later("wait_ms", AMOUNT, Off, APPROVALS),
     Key::later("ttl_seconds", COUNT, Is("3600"), APPROVALS),
     Key::later("allow_unattended", Flag, Off, APPROVALS),
-    Key::later("tools", List(&Anything), Off, APPROVALS),
+    Key::later("tools", List(&Section(unbuilt::HUMANS_FOR)), Off, APPROVALS),
 ];
 
 const AP2: &[Key] = &[
     Key::later("enabled", Flag, Off, MANDATES),
     Key::later("requireForSideEffects", Flag, Off, MANDATES),
     Key::later("require_for_side_effects", Flag, Off, MANDATES),
-    Key::later("tools", Open(&Anything), Off, MANDATES),
-    Key::later("headers", Open(&Anything), Off, MANDATES),
-    Key::later("trust", Open(&Anything), Off, MANDATES),
-    Key::later("mode", WORDS, Absent, MANDATES),
+    Key::parts("tools", &[Key::later("allow", TEXTS, Off, MANDATES)]),
+    Key::parts(
+        "headers",
+        &[
+            Key::later("intent", WORDS, Absent, MANDATES),
+            Key::later("cart", WORDS, Absent, MANDATES),
+            Key::later("bundle", WORDS, Absent, MANDATES),
+        ],
+    ),
+    Key::parts(
+        "trust",
+        &[
+            Key::later("didMethods", TEXTS, Off, MANDATES),
+            Key::later("issuersAllowlist", TEXTS, Absent, MANDATES),
+            Key::later("clockSkewSec", AMOUNT, Off, MANDATES),
+        ],
+    ),
+    Key::later("mode", OneOf(&["observe", "partial", "full"]), Absent, MANDATES),
 ];
 
 const MODE: Shape = Choice(&["batch", "blocking", "blocking-strict"], &["batch"], DURABLE);
@@ -225,9 +238,40 @@ const SKILL_KEYS: &[Key] = &[
 ];
 
 const COMPLIANCE: &[Key] = &[
-    Key::later("packs", List(&Anything), Off, GUARD),
-    Key::later("policies", List(&Anything), Off, GUARD),
-    Key::later("llm_judge", Open(&Anything), Off, JUDGE),
+    Key::later("packs", List(&Section(unbuilt::PACK)), Off, GUARD),
+    Key::later("policies", List(&Section(unbuilt::PACKS_IN_USE)), Off, GUARD),
+    Key::parts("llm_judge", LLM_JUDGE),
+];
+
+const LLM_JUDGE: &[Key] = &[
+    Key::later("enabled", Flag, Off, JUDGE),
+    Key::later("provider", OneOf(&["openai", "anthropic"]), Absent, JUDGE),
+    Key::later("api_key", WORDS, Absent, JUDGE),
+    Key::later("model", WORDS, Absent, JUDGE),
+];
+
+const SAST: &[Key] = &[
+    Key::later("enabled", Flag, Off, SCANS),
+    Key::later("block_on_change", Flag, Off, SCANS),
+    Key::later("block_on_severity", SEVERITIES, Absent, SCANS),
+    Key::later("cache_ttl_ms", AMOUNT, OffOr("60000"), SCANS),
+    Key::later("scan_all_on_server_change", Flag, Off, SCANS),
+    Key::later("scan_on_change_only", Flag, Off, SCANS),
+];
+
+const DAST: &[Key] = &[
+    Key::later("enabled", Flag, Off, SCANS),
+    Key::later("block_on_change", Flag, Off, SCANS),
+    Key::later("block_on_severity", SEVERITIES, Absent, SCANS),
+    Key::later("block_on_count", COUNT, Absent, SCANS),
+    Key::later("rule_ttl_ms", AMOUNT, Off, SCANS),
+    Key::later("sandbox_url", WORDS, Absent, SCANS),
+    Key::later("templates", TEXTS, Off, SCANS),
+    Key::later("tags", TEXTS, Off, SCANS),
+    Key::later("exclude_tags", TEXTS, Off, SCANS),
+    Key::later("severity", TEXTS, Off, SCANS),
+    Key::later("mode", OneOf(&["sync", "async"]), Absent, SCANS),
+    Key::later("scope", OneOf(&["server", "tool"]), Absent, SCANS),
 ];
 
 const EXPORT_KEYS: &[Key] = &[
@@ -240,7 +284,8 @@ const EXPORT_KEYS: &[Key] = &[
 pub(super) fn home_of(name: &str) -> Option<String> {
     let (mut enforced, mut others) = (Vec::new(), Vec::new());
     every_key(ROOT, "", &mut |path, key| {
-        if key.name == name {
+        // A key of an entry of some list is no place to send anybody to.
+        if key.name == name && !path.contains(['[', '*']) {
             let homes = if key.is_enforced() { &mut enforced } else { &mut others };
             homes.push(path.to_owned());
         }
@@ -249,17 +294,30 @@ pub(super) fn home_of(name: &str) -> Option<String> {
     if homes.len() == 1 { homes.pop() } else { None }
 }
 
-/// Shows every key of `keys` and below to `visit`, with its path.
+/// Shows every key of `keys` and below to `visit`, with its path: `[]` stands for any entry of a
+/// list, `*` for any key of the user's own.
 pub(super) fn every_key(keys: &'static [Key], under: &str, visit: &mut impl FnMut(&str, &Key)) {
     for key in keys {
-        let path =
-            if under.is_empty() { key.name.to_owned() } else { format!("{under}.{}", key.name) };
+        let path = joined(under, key.name);
         visit(&path, key);
-        match &key.shape {
-            Section(below) | Either(_, Section(below)) => every_key(below, &path, &mut *visit),
-            List(Saying(_, below)) => every_key(below, &format!("{path}[]"), &mut *visit),
-            Flag | Number(..) | OneOf(_) | Choice(..) | Text(_) | List(_) | Open(_)
-            | Saying(..) | Either(..) | Anything => {}
-        }
+        below(&key.shape, &path, &mut *visit);
     }
+}
+
+fn below(shape: &Shape, path: &str, visit: &mut impl FnMut(&str, &Key)) {
+    match shape {
+        Section(keys) | Saying(_, keys) => every_key(keys, path, visit),
+        List(item) | Filled(item) => below(item, &format!("{path}[]"), visit),
+        Open(item) => below(item, &joined(path, "*"), visit),
+        Either(one, other) => {
+            below(one, path, &mut *visit);
+            below(other, path, visit);
+        }
+        Flag | Number(..) | OneOf(_) | Choice(..) | Text(_) | Told(..) | Anything => {}
+    }
+}
+
+/// The path of `name` in the section at `path`.
+pub(super) fn joined(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }

@@ -1,5 +1,7 @@
 //! The language in which the schema is written.
 
+use serde_json::Value;
+
 /// What a key's value may be.
 pub(super) enum Shape {
     /// `true` or `false`.
@@ -13,8 +15,12 @@ pub(super) enum Shape {
     Choice(&'static [&'static str], &'static [&'static str], &'static str),
     /// Text that passes a check; the check answers with what is wrong and what is allowed.
     Text(fn(&str) -> Result<(), String>),
+    /// Text that passes a check, and what JSON Schema can say of that check.
+    Told(fn(&str) -> Result<(), String>, fn() -> Value),
     /// A list of such values.
     List(&'static Shape),
+    /// A list of at least one such value.
+    Filled(&'static Shape),
     /// A map with exactly these keys.
     Section(&'static [Key]),
     /// A map with exactly these keys, of which it must have one of those that are named first.
@@ -32,7 +38,17 @@ pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) shape: Shape,
     pub(super) required: bool,
+    /// Where it must stand although it is not required everywhere.
+    pub(super) needed: Option<Needed>,
     pub(super) stands: Stands,
+}
+
+/// Where a section must have a key: where `other` has this word, or where it has not.
+#[derive(Clone, Copy)]
+pub(super) struct Needed {
+    pub(super) other: &'static str,
+    pub(super) word: &'static str,
+    pub(super) is: bool,
 }
 
 /// What this version does with a key.
@@ -44,6 +60,8 @@ pub(super) enum Stands {
     Noted,
     /// A section whose keys speak for themselves, and none of which is enforced.
     Parts,
+    /// It is part of a value, and the key of the whole value says what is done with it.
+    Inner,
     /// It is refused, for this reason, unless its value asks for nothing.
     Refused(Unless, &'static str),
 }
@@ -53,7 +71,7 @@ pub(super) enum Stands {
 pub(super) enum Unless {
     /// None: the key itself asks for something.
     Absent,
-    /// `false`, `0`, an empty list or an empty map.
+    /// `false`, `0`, an empty list or an empty map: what [`Shape::off`] says.
     Off,
     /// [`Unless::Off`], or this default.
     OffOr(&'static str),
@@ -67,6 +85,10 @@ pub(super) const AMOUNT: Shape = Shape::Number(0, u32::MAX);
 pub(super) const COUNT: Shape = Shape::Number(1, u32::MAX);
 /// Text with at least one character.
 pub(super) const WORDS: Shape = Shape::Text(not_blank);
+/// How bad a finding is.
+pub(super) const SEVERITIES: Shape = Shape::OneOf(&["low", "medium", "high", "critical"]);
+/// What becomes of a call that nobody decided on.
+pub(super) const TIMEOUT_ACTIONS: Shape = Shape::OneOf(&["auto_approve", "auto_reject"]);
 /// A list of such text.
 pub(super) const TEXTS: Shape = Shape::List(&WORDS);
 
@@ -80,9 +102,12 @@ impl Shape {
             }
             Self::Number(least, most) => format!("a number from {least} to {most}"),
             Self::OneOf(words) | Self::Choice(words, ..) => format!("one of {}", listed(words)),
-            Self::Text(_) => "text".to_owned(),
-            Self::List(Self::Text(_) | Self::OneOf(_)) => "a list of text".to_owned(),
+            Self::Text(_) | Self::Told(..) => "text".to_owned(),
+            Self::List(Self::Text(_) | Self::Told(..) | Self::OneOf(_)) => {
+                "a list of text".to_owned()
+            }
             Self::List(_) => "a list of maps".to_owned(),
+            Self::Filled(item) => format!("{} with at least one entry", Self::List(item).wanted()),
             Self::Section(_) | Self::Saying(..) | Self::Open(_) => "a map".to_owned(),
             Self::Either(one, other) => format!("{}, or {}", one.wanted(), other.wanted()),
             Self::Anything => "what the documentation of the key says".to_owned(),
@@ -94,10 +119,11 @@ impl Shape {
         match self {
             Self::Flag => "false",
             Self::Number(..) => "0",
-            Self::List(_) => "[]",
+            Self::List(_) | Self::Filled(_) => "[]",
             Self::OneOf(_)
             | Self::Choice(..)
             | Self::Text(_)
+            | Self::Told(..)
             | Self::Section(_)
             | Self::Saying(..)
             | Self::Open(_)
@@ -110,7 +136,7 @@ impl Shape {
 impl Key {
     /// An optional key that is enforced.
     pub(super) const fn new(name: &'static str, shape: Shape) -> Self {
-        Self { name, shape, required: false, stands: Stands::Enforced }
+        Self { name, shape, required: false, needed: None, stands: Stands::Enforced }
     }
 
     /// An optional key that is refused for `why`, unless its value asks for nothing.
@@ -120,12 +146,18 @@ impl Key {
         unless: Unless,
         why: &'static str,
     ) -> Self {
-        Self { name, shape, required: false, stands: Stands::Refused(unless, why) }
+        Self { name, shape, required: false, needed: None, stands: Stands::Refused(unless, why) }
     }
 
     /// An optional section none of whose keys is enforced.
     pub(super) const fn parts(name: &'static str, keys: &'static [Self]) -> Self {
-        Self { name, shape: Shape::Section(keys), required: false, stands: Stands::Parts }
+        let shape = Shape::Section(keys);
+        Self { name, shape, required: false, needed: None, stands: Stands::Parts }
+    }
+
+    /// An optional key inside a value that is refused as a whole.
+    pub(super) const fn inner(name: &'static str, shape: Shape) -> Self {
+        Self { name, shape, required: false, needed: None, stands: Stands::Inner }
     }
 
     /// True when this version does what the key says.
@@ -136,6 +168,18 @@ impl Key {
     /// The same key, which the section must have.
     pub(super) const fn required(mut self) -> Self {
         self.required = true;
+        self
+    }
+
+    /// The same key, which the section must have where `other` has this word.
+    pub(super) const fn required_where(mut self, other: &'static str, word: &'static str) -> Self {
+        self.needed = Some(Needed { other, word, is: true });
+        self
+    }
+
+    /// The same key, which the section must have where `other` has not this word.
+    pub(super) const fn required_unless(mut self, other: &'static str, word: &'static str) -> Self {
+        self.needed = Some(Needed { other, word, is: false });
         self
     }
 

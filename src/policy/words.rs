@@ -5,10 +5,15 @@ use super::error::shown;
 use super::pattern::Pattern;
 use super::shape::{hint, listed};
 use crate::call::{Raised, Reason};
+use crate::sign::PublicKey;
+use serde_json::{Value, json};
+use std::str::FromStr as _;
+
+const MOST_OF_A_TENANT: usize = 256;
 
 /// A tenant's name: it stands in every record.
 pub(super) fn tenant(text: &str) -> Result<(), String> {
-    const MOST: usize = 256;
+    const MOST: usize = MOST_OF_A_TENANT;
     if text.trim().is_empty() {
         return Err("must have at least one character".to_owned());
     }
@@ -62,6 +67,80 @@ pub(super) fn known(text: &str) -> Result<Reason, String> {
             ))
         }
     }
+}
+
+/// The path of a value inside the arguments (RFC 6901).
+pub(super) fn pointer(text: &str) -> Result<(), String> {
+    let mut escapes = text.split('~').skip(1);
+    if !(text.is_empty() || text.starts_with('/'))
+        || escapes.any(|rest| !rest.starts_with(['0', '1']))
+    {
+        return Err(format!(
+            "is `{}`, which is no JSON pointer; write one such as `/path` or `/items/0/url`",
+            shown(text)
+        ));
+    }
+    Ok(())
+}
+
+/// A reason of the user's own.
+pub(super) fn token(text: &str) -> Result<(), String> {
+    let mut letters = text.bytes();
+    let begins = letters.next().is_some_and(|first| first.is_ascii_lowercase());
+    let goes_on = letters.all(|next| matches!(next, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    if begins && goes_on && (2..=64).contains(&text.len()) {
+        return Ok(());
+    }
+    let rule = "a small letter and then 1 to 63 small letters, digits or `_`";
+    Err(format!("is `{}`; it must be {rule}", shown(text)))
+}
+
+/// The public key of an approver. What was found is not shown: it may be the secret one.
+pub(super) fn public_key(text: &str) -> Result<(), String> {
+    let form = "must be `ed25519:` and the base64 of the 32 bytes of a public key";
+    if text.starts_with("ed25519:") && PublicKey::from_str(text).is_ok() {
+        Ok(())
+    } else {
+        Err(form.to_owned())
+    }
+}
+
+/// Something to read, and no control character.
+const TENANT: &str = r"^[^\u0000-\u001f\u007f-\u009f]*\S[^\u0000-\u001f\u007f-\u009f]*$";
+
+/// What JSON Schema can say of [`tenant`]: it counts characters.
+pub(super) fn tenant_schema() -> Value {
+    json!({"pattern": TENANT, "maxLength": MOST_OF_A_TENANT})
+}
+
+/// What JSON Schema can say of [`deny_on`].
+pub(super) fn deny_on_schema() -> Value {
+    json!({"enum": with_alias(|reason| reason.raised() == Raised::Here)})
+}
+
+/// What JSON Schema can say of [`reason`].
+pub(super) fn reason_schema() -> Value {
+    json!({"enum": with_alias(|_| true)})
+}
+
+/// What JSON Schema can say of [`pointer`].
+pub(super) fn pointer_schema() -> Value {
+    json!({"pattern": "^(/([^~]|~[01])*)?$"})
+}
+
+/// What JSON Schema can say of [`token`].
+pub(super) fn token_schema() -> Value {
+    json!({"pattern": "^[a-z][a-z0-9_]{1,63}$"})
+}
+
+/// The reasons of the policy's vocabulary that `which` picks, and every other way to write one.
+fn with_alias(which: impl Fn(Reason) -> bool) -> Vec<&'static str> {
+    const ALIAS: &str = "idempotency_missing";
+    let mut words = spellings(&which);
+    if Reason::from_wire(ALIAS).is_ok_and(which) {
+        words.push(ALIAS);
+    }
+    words
 }
 
 fn spellings(which: impl Fn(Reason) -> bool) -> Vec<&'static str> {

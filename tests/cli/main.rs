@@ -3,6 +3,7 @@
 
 mod audit;
 mod explain;
+mod hostile;
 mod keygen;
 mod policy;
 mod usage;

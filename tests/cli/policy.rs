@@ -1,6 +1,6 @@
 //! `sec0 policy check`.
 
-use super::Desk;
+use super::{Desk, Run};
 use sec0::Policy;
 use serde_json::json;
 
@@ -114,4 +114,62 @@ fn a_file_that_cannot_be_read_was_not_checked() {
         assert!(run.err.contains(file), "{}", run.err);
         assert!(run.out.is_empty() || run.json()["valid"] == false);
     }
+}
+
+/// The variables that the original's parts read, and some that programs often look at.
+const VARIABLES: [&str; 24] = [
+    "SEC0_SIGNER_KEY_DIRS",
+    "SEC0_CONTROL_PLANE_URL",
+    "CONTROL_PLANE_URL",
+    "API_BASE_URL",
+    "SEC0_AUDIT_UPLOAD_MAX_ATTEMPTS",
+    "SEC0_AUDIT_UPLOAD_RETRY_DELAY_MS",
+    "SEC0_SEMGREP_ALLOWED_BINS",
+    "SEC0_NUCLEI_ALLOWED_BINS",
+    "SEC0_RUNTIME_MODE",
+    "SEC0_RUNTIME_FAILURE_MODE",
+    "SEC0_RUNTIME_REMOTE_URL",
+    "SEC0_RUNTIME_TIMEOUT_MS",
+    "SEC0_RUNTIME_API_KEY",
+    "SEC0_REPLAY_JOB_ID",
+    "SEC0_POLICY",
+    "SEC0_MODE",
+    "SEC0_TENANT",
+    "NODE_ENV",
+    "HOME",
+    "TZ",
+    "LANG",
+    "LC_ALL",
+    "RUST_LOG",
+    "COLUMNS",
+];
+
+#[test]
+fn what_a_policy_says_does_not_depend_on_the_environment() {
+    let desk = Desk::new();
+    for text in [GOOD.to_owned(), GOOD.replace("mcp://demo/add@1.0", "*"), BAD.to_owned()] {
+        desk.write("policy.yaml", &text);
+        let arguments = ["policy", "check", "policy.yaml", "--json"];
+        let mut empty = desk.command(&arguments);
+        let empty = Run::of(empty.env_clear().output().unwrap());
+        for value in ["", "enforce", "observe", "/nowhere", "1", "de_DE.UTF-8"] {
+            let mut command = desk.command(&arguments);
+            command.env_clear().envs(VARIABLES.map(|name| (name, value)));
+            let run = Run::of(command.output().unwrap());
+            assert_eq!((run.status, &run.out, &run.err), (empty.status, &empty.out, &empty.err));
+        }
+        // Nor on where it is read from, but for its name.
+        std::fs::create_dir_all(desk.path("elsewhere")).unwrap();
+        let mut command = desk.command(&["policy", "check", "../policy.yaml", "--json"]);
+        let run = Run::of(command.current_dir(desk.path("elsewhere")).output().unwrap());
+        assert_eq!((run.status, &run.out), (empty.status, &empty.out));
+    }
+}
+
+#[test]
+fn the_schema_is_the_one_for_editors() {
+    let desk = Desk::new();
+    let run = desk.run(&["policy", "schema"]).ended(0);
+    let file = include_str!("../../docs/policy.schema.json");
+    assert!(run.out == file, "docs/policy.schema.json is not what `sec0 policy schema` prints");
 }

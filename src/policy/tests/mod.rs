@@ -1,10 +1,14 @@
 mod allowlist;
 mod coverage;
 mod explain;
+mod contract;
+mod json_schema;
 mod judging;
 mod operation;
 mod reading;
+mod rows;
 mod schema;
+mod stack;
 
 use super::*;
 

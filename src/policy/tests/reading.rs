@@ -68,8 +68,8 @@ fn a_key_that_stands_twice_is_named_with_both_places() {
             "7:30: the key `mode` in `enforcement` stands here a second time, the first is at 7:15; keep one",
         ),
         (
-            with("llm_judge: {enabled: false, a: {b: 1, b: 2}}"),
-            "8:39: the key `b` in `llm_judge.a` stands here a second time, the first is at 8:33; keep one",
+            with("security: {allow_versions: {a: ['1'], a: ['2']}}"),
+            "8:39: the key `a` in `security.allow_versions` stands here a second time, the first is at 8:29; keep one",
         ),
     ]);
 }
@@ -378,7 +378,7 @@ fn hostile_text_is_refused_before_it_costs_anything() {
             let aliases = vec![format!("*a{}", n - 1); 10].join(", ");
             format!("{text}a{n}: &a{n} [{aliases}]\n")
         });
-    let deep = "nested deeper than 32 levels, which no policy needs; flatten it";
+    let deep = "nested deeper than 16 levels, which no policy needs; flatten it";
     let aliases = "too many anchors or aliases; write the values out";
     let values = "the file has more than 100000 values; shorten it";
     for (text, said) in [

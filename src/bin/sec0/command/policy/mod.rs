@@ -6,11 +6,14 @@ mod input;
 
 use crate::failure::Failure;
 use clap::Subcommand;
+use std::io::Write as _;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
     Check(check::Check),
     Explain(explain::Explain),
+    /// Print the schema of policy files as JSON Schema, for editors.
+    Schema,
 }
 
 impl Policy {
@@ -18,6 +21,10 @@ impl Policy {
         match self {
             Self::Check(check) => check.run(out),
             Self::Explain(explain) => explain.run(out),
+            Self::Schema => {
+                serde_json::to_writer_pretty(&mut *out, &sec0::Policy::json_schema())?;
+                Ok(writeln!(out)?)
+            }
         }
     }
 }

@@ -1,0 +1,268 @@
+//! What each key is for, in words: one table for the page and for the schema of editors.
+
+/// What a key is for.
+pub(super) struct About {
+    /// The key with as much of its path as tells it apart.
+    key: &'static str,
+    /// What an enforced or noted key is where it is left out; empty where nothing is.
+    pub(super) default: &'static str,
+    pub(super) text: &'static str,
+}
+
+/// What the key at this path is for: the longest entry that the path ends with.
+pub(super) fn about(path: &str) -> Option<&'static About> {
+    let fits = ALL.iter().filter(|about| {
+        path.strip_suffix(about.key).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    });
+    fits.max_by_key(|about| about.key.len())
+}
+
+/// The keys of the table, for the test that none is left over.
+#[cfg(test)]
+pub(super) fn described() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|about| about.key)
+}
+
+const fn on(key: &'static str, text: &'static str) -> About {
+    About { key, default: "", text }
+}
+
+const fn with(key: &'static str, default: &'static str, text: &'static str) -> About {
+    About { key, default, text }
+}
+
+const ALL: &[About] = &[
+    // The document.
+    on("tenant", "Stands in every record; 1 to 256 bytes without control characters."),
+    on("security_level", "A note for readers; nothing depends on it."),
+    on(
+        "default_retention",
+        "How long records are meant to be kept. Nothing is deleted by this version.",
+    ),
+    on("signing", "How records are signed."),
+    on("tools", "What may be called."),
+    on("enforcement", "What refuses."),
+    with("security", "{}", "Limits and checks of arguments."),
+    on("audit", "How records are written."),
+    on("expose", "Which tools a client is shown."),
+    on("rules", "What arguments a call may have."),
+    on("approval_sets", "Named sets of people who approve."),
+    on("registry", "The frozen registry."),
+    on("observability", "Telemetry."),
+    on("privacy", "What of payloads is kept."),
+    with("side_effects", "{}", "Calls with side effects."),
+    on("agent_guard", "Inspection of contents."),
+    on("skills", "For an agent's host; a tool server has no skills."),
+    on("compliance", "Packs of content rules."),
+    on("sec0_export", "Upload of the log."),
+    on("llm_judge", "A model that judges text."),
+    on("sast", "Static scans of the server's code."),
+    on("dast", "Scans of the running server."),
+    // `signing`, `tools`, `enforcement`.
+    on("signing.enabled", "Whether records are signed."),
+    on("signing.key_ref", "Where the key is. Without it the options of the program must say."),
+    on(
+        "tools.allowlist",
+        "What may be called; anything else is `tool_not_in_allowlist`. `[]` allows nothing.",
+    ),
+    with("tools.deny_if_unpinned_version", "true", "Whether `version_unpinned` is found."),
+    with(
+        "tools.overrides",
+        "[]",
+        "What tools do, by your word; see [above](#what-a-tool-does). The first entry that matches decides.",
+    ),
+    on("tools.overrides[].tool", "Which tools: written as an entry of the allowlist."),
+    on("tools.overrides[].op", "What they do."),
+    on("tools.overrides[].side_effect", "Whether that has a side effect."),
+    on("tools.overrides[].url_args", "Which arguments are URLs."),
+    on("tools.overrides[].path_args", "Which arguments are paths."),
+    with(
+        "enforcement.mode",
+        "by `deny_on`",
+        "Whether what the policy finds refuses: `enforce` where `deny_on` has entries, else `observe`.",
+    ),
+    with(
+        "enforcement.deny_on",
+        "[]",
+        "The reasons that refuse in `enforce`; any other is recorded as `would_deny`.",
+    ),
+    on("enforcement.escalate_on", "The reasons for which a human is asked."),
+    on("enforcement.agent_guard", "Another place for `agent_guard`."),
+    on("agent_guard.enabled", "Whether contents are inspected."),
+    on("agent_guard.block_on_severity", "The least severity of a finding that refuses."),
+    on("agent_guard.block_on_count", "How many findings refuse."),
+    on("enforcement.circuit_breakers", "Breakers of tools that fail; 0 is off."),
+    on("circuit_breakers.error_rate_pct", "The share of failed calls that opens the breaker."),
+    on("circuit_breakers.p95_latency_ms", "The latency that opens the breaker."),
+    on("circuit_breakers.min_samples", "How many calls there must be before a breaker opens."),
+    on("circuit_breakers.minSamples", "Another spelling of `min_samples`."),
+    // `security`.
+    with("security.limits", "{}", "Bounds of a call."),
+    with(
+        "limits.max_payload_kb",
+        "0",
+        "The most kilobytes (1,024 bytes) of arguments; more is `payload_too_large`. A part of a kilobyte counts as a whole one in the arguments and as none in the limit: 1.9 is 1,024 bytes. `0` is no limit.",
+    ),
+    with(
+        "limits.max_duration_ms",
+        "0",
+        "The longest time of a call; more is `duration_too_long`. `0` is no limit.",
+    ),
+    on("limits.rate", "How often tools may be called."),
+    on("rate[].tool", "The tools, as in the allowlist."),
+    on("rate[].per_second", "How many calls a second."),
+    on("rate[].burst", "How many calls at once."),
+    on("security.allow_versions", "The versions of tools that each server may have."),
+    on(
+        "security.egress_allowlist",
+        "Where URL arguments may point. An empty list would deny every URL, so it is refused too.",
+    ),
+    on(
+        "security.fs_allowlist",
+        "Where path arguments may point. An empty list would deny every path, so it is refused too.",
+    ),
+    on("security.fs_base", "What relative paths are relative to."),
+    on("security.deny_subprocess", "Whether handlers may start programs."),
+    with("security.side_effects", "{}", "Calls with side effects: keys and approvals."),
+    with(
+        "side_effects.require_idempotency_key",
+        "false",
+        "Whether a call with side effects must have an idempotency key, else it is `missing_idempotency_for_side_effect`. `side_effects` and `security.side_effects` both have it; one of the two is enough.",
+    ),
+    on("side_effects.approve_high_risk", "Whether calls of high risk are approved by a human."),
+    on("side_effects.escalation_ttl_seconds", "How long an approval may be given and used."),
+    on("side_effects.ttl_seconds", "Another spelling of `escalation_ttl_seconds`."),
+    on("side_effects.escalationTtlSeconds", "Another spelling of `escalation_ttl_seconds`."),
+    on("side_effects.escalation_on_timeout", "What becomes of a call that nobody decided on."),
+    on("side_effects.timeout_action", "Another spelling of `escalation_on_timeout`."),
+    on("side_effects.escalationOnTimeout", "Another spelling of `escalation_on_timeout`."),
+    on("human_escalation", "Who approves."),
+    on("humanEscalation", "Another spelling of `human_escalation`."),
+    on("human_escalation.tools", "The same for single tools."),
+    on("humanEscalation.tools", "The same for single tools."),
+    on("tools[].tool", "The tools, as in the allowlist."),
+    on("approval_strategy", "How many decide."),
+    on("timeout_action", "What becomes of a call that nobody decided on."),
+    on("min_approvals", "How many must approve."),
+    on("min_rejections", "How many rejections refuse."),
+    on("required_roles", "The roles that must be among those who approve."),
+    on("veto_roles", "The roles of which one rejection refuses."),
+    on("approval_set_id", "The set of people who approve."),
+    on(
+        "wait_ms",
+        "How long a call waits for a decision; with `0` it is refused at once with the id.",
+    ),
+    on("ttl_seconds", "How long an approval may be given and used."),
+    on("allow_unattended", "Whether `auto_approve` and `auto_allow` may be used."),
+    on("security.ap2", "Mandates."),
+    on("ap2.enabled", "Whether mandates are looked at."),
+    on("ap2.requireForSideEffects", "Whether a call with side effects must have a mandate."),
+    on("ap2.require_for_side_effects", "Another spelling of `requireForSideEffects`."),
+    on("ap2.tools", "Which tools need a mandate."),
+    on("ap2.tools.allow", "The tools that need a mandate."),
+    on("ap2.headers", "The headers that mandates come in."),
+    on("ap2.headers.intent", "The header of the intent mandate."),
+    on("ap2.headers.cart", "The header of the cart mandate."),
+    on("ap2.headers.bundle", "The header that has both."),
+    on("ap2.trust", "Whose mandates count."),
+    on("ap2.trust.didMethods", "The DID methods of issuers."),
+    on("ap2.trust.issuersAllowlist", "The issuers."),
+    on("ap2.trust.clockSkewSec", "How far clocks may differ."),
+    on("ap2.mode", "What a missing mandate does."),
+    // `audit`, `registry`.
+    with("audit.mode", "batch", "When a record is durable."),
+    with("audit.mode.read", "batch", "The mode of tools that only read."),
+    with("audit.mode.write", "batch", "The mode of all other tools."),
+    on("audit.signing", "What is signed."),
+    on("audit.digest_key", "Where the key of the digests is."),
+    on("registry.lock", "The lock file of tool definitions."),
+    // `rules`, `approval_sets`.
+    on("rules[].id", "The name of the rule, in records."),
+    on("rules[].tool", "The tools, as in the allowlist."),
+    on("rules[].pointer", "The argument, as a JSON pointer."),
+    on("rules[].op", "How it is compared."),
+    on("rules[].value", "What it is compared with."),
+    on("rules[].effect", "What a match does."),
+    on("rules[].reason", "The reason that is recorded; `rule_denied` where none is given."),
+    on("rules[].mode", "Whether the rule acts or is only recorded."),
+    on("approval_sets.*.members", "The people of the set."),
+    on("members[].id", "The name in votes."),
+    on("members[].roles", "What the person may decide as."),
+    on("members[].public_key", "The key that votes are signed with."),
+    on(
+        "members[].principals",
+        "The callers who are this person, and whose calls this person cannot approve.",
+    ),
+    // `observability`, `privacy`, `side_effects`.
+    on("observability.enabled", "Whether telemetry is exported."),
+    on("observability.otlp_endpoint", "Where telemetry goes."),
+    on("observability.sample", "The shares of calls that are exported."),
+    on("observability.sample.success", "The share of calls that went well."),
+    on("observability.sample.error", "The share of calls that failed."),
+    on("observability.sampling", "The shares of calls that are exported, in newer words."),
+    on("observability.sampling.success_ratio", "The share of calls that went well."),
+    on("observability.sampling.error_always", "Whether every call that failed is exported."),
+    on("observability.redact_identities", "Whether callers are left out."),
+    on("observability.instrumentation", "Instrumentation of the host."),
+    on("observability.instrumentation.enabled", "Whether the host is instrumented."),
+    on("observability.instrumentation.allow_sdk_attach", "Whether a present SDK is joined."),
+    on("observability.instrumentation.default_op", "The operation where none is known."),
+    on("privacy.redact_outputs", "Whether what is sensitive is taken out of results."),
+    on("privacy.store_raw_payloads", "Whether arguments and results are kept as they are."),
+    on("side_effects.max_retries", "How often a failed call is run again."),
+    // `skills`, `compliance`, `sec0_export`, `llm_judge`.
+    on("skills.allowlist", "Which skills may be loaded."),
+    on(
+        "skills.deny_if_unpinned_version",
+        "Without effect: with no skill on the list there is nothing to pin.",
+    ),
+    on("skills.scan_on_change_only", "Whether only changed skills are scanned."),
+    on("skills.block_on_severity", "The least severity of a finding that refuses a skill."),
+    on("compliance.packs", "The packs."),
+    on("packs[].id", "The id of the pack."),
+    on("packs[].name", "The name of the pack."),
+    on("packs[].description", "What the pack is for."),
+    on("packs[].rules", "The rules of the pack."),
+    on("packs[].rules[].id", "The id of the rule."),
+    on("packs[].rules[].name", "The name of the rule."),
+    on("packs[].rules[].type", "Whether patterns decide (`regex`, the default) or a model (`nl`)."),
+    on("packs[].rules[].location", "What is looked at."),
+    on("packs[].rules[].severity", "How bad a match is."),
+    on("packs[].rules[].message", "The words of the finding."),
+    on("packs[].rules[].patterns", "The patterns; required unless `type` is `nl`."),
+    on("packs[].rules[].instruction", "What the model is told; required where `type` is `nl`."),
+    on("packs[].rules[].tags", "Tags of the finding."),
+    on("packs[].rules[].threshold", "A key of older files; it is ignored, whatever its value."),
+    on("compliance.policies", "Which packs are in use."),
+    on("policies[].id", "The id of the policy."),
+    on("policies[].name", "The name of the policy."),
+    on("policies[].enabled", "Whether its packs are in use."),
+    on("policies[].pack_ids", "The ids of its packs."),
+    on("compliance.llm_judge", "Another place for `llm_judge`."),
+    on("llm_judge.enabled", "Whether a model is asked."),
+    on("llm_judge.provider", "Whose model."),
+    on("llm_judge.api_key", "The key of the provider."),
+    on("llm_judge.model", "Which model."),
+    on("sec0_export.enabled", "Whether the log is uploaded."),
+    on("sec0_export.cadence", "How often the log is uploaded."),
+    on("sec0_export.bucket_uri", "Where the log goes."),
+    // `sast`, `dast`.
+    on("sast.enabled", "Whether code is scanned."),
+    on("sast.block_on_change", "Whether changed code is refused until it is scanned."),
+    on("sast.block_on_severity", "The least severity of a finding that refuses."),
+    on("sast.cache_ttl_ms", "How long a scan counts."),
+    on("sast.scan_all_on_server_change", "Whether a change of the server scans all tools."),
+    on("sast.scan_on_change_only", "Whether only changed code is scanned."),
+    on("dast.enabled", "Whether the running server is scanned."),
+    on("dast.block_on_change", "Whether changed code is refused until it is scanned."),
+    on("dast.block_on_severity", "The least severity of a finding that refuses."),
+    on("dast.block_on_count", "How many findings refuse."),
+    on("dast.rule_ttl_ms", "How long a failed scan refuses."),
+    on("dast.sandbox_url", "What is scanned."),
+    on("dast.templates", "The templates of the scanner."),
+    on("dast.tags", "Which templates are used, by tag."),
+    on("dast.exclude_tags", "Which templates are left out, by tag."),
+    on("dast.severity", "Which templates are used, by severity."),
+    on("dast.mode", "Whether a call waits for the scan."),
+    on("dast.scope", "What one scan covers."),
+];

@@ -1,0 +1,95 @@
+//! The entries of lists and maps that the schema refuses unless they are empty.
+//!
+//! What uses them is not built yet. Their form is fixed all the same, so a mistake in one is told
+//! by its name.
+
+use super::shape::Shape::{Anything, Filled, Flag, List, OneOf, Section, Text};
+use super::shape::{AMOUNT, COUNT, Key, SEVERITIES, Shape, TEXTS, TIMEOUT_ACTIONS, WORDS};
+use super::words;
+use serde_json::{Map, Value};
+
+pub(super) const STRATEGIES: Shape = OneOf(&["auto_allow", "single_approver", "human_quorum"]);
+
+/// An entry of `rules`.
+pub(super) const RULE: &[Key] = &[
+    Key::inner("id", WORDS).required(),
+    Key::inner("tool", Text(words::pattern)).required(),
+    Key::inner("pointer", Shape::Told(words::pointer, words::pointer_schema)).required(),
+    Key::inner("op", OneOf(OPERATORS)).required(),
+    Key::inner("value", Anything),
+    Key::inner("effect", OneOf(&["allow", "deny", "ask"])).required(),
+    Key::inner("reason", Shape::Told(words::token, words::token_schema)),
+    Key::inner("mode", OneOf(&["enforce", "audit"])),
+];
+
+const OPERATORS: &[&str] = &[
+    "eq", "ne", "in", "not_in", "prefix", "suffix", "glob", "regex", "gt", "ge", "lt", "le",
+    "len_gt", "len_le", "exists", "type",
+];
+
+/// An entry of `security.limits.rate`.
+pub(super) const RATE: &[Key] = &[
+    Key::inner("tool", Text(words::pattern)).required(),
+    Key::inner("per_second", AMOUNT).required(),
+    Key::inner("burst", COUNT),
+];
+
+/// A value of `approval_sets`.
+pub(super) const APPROVAL_SET: &[Key] = &[Key::inner(
+    "members",
+    Filled(&Section(&[
+        Key::inner("id", WORDS).required(),
+        Key::inner("roles", TEXTS),
+        Key::inner("public_key", Text(words::public_key)).required(),
+        Key::inner("principals", TEXTS),
+    ])),
+)
+.required()];
+
+/// An entry of `human_escalation.tools`.
+pub(super) const HUMANS_FOR: &[Key] = &[
+    Key::inner("tool", Text(words::pattern)).required(),
+    Key::inner("approval_strategy", STRATEGIES),
+    Key::inner("timeout_action", TIMEOUT_ACTIONS),
+    Key::inner("min_approvals", COUNT),
+    Key::inner("min_rejections", COUNT),
+    Key::inner("required_roles", TEXTS),
+    Key::inner("veto_roles", TEXTS),
+    Key::inner("approval_set_id", WORDS),
+    Key::inner("wait_ms", AMOUNT),
+    Key::inner("ttl_seconds", COUNT),
+    Key::inner("allow_unattended", Flag),
+];
+
+/// An entry of `compliance.packs`.
+pub(super) const PACK: &[Key] = &[
+    Key::inner("id", WORDS).required(),
+    Key::inner("name", WORDS).required(),
+    Key::inner("description", PROSE),
+    Key::inner("rules", List(&Section(CONTENT_RULE))),
+];
+
+const CONTENT_RULE: &[Key] = &[
+    Key::inner("id", WORDS).required(),
+    Key::inner("name", PROSE),
+    Key::inner("type", OneOf(&["regex", "nl"])),
+    Key::inner("location", OneOf(&["input", "output", "both", "run"])),
+    Key::inner("severity", SEVERITIES),
+    Key::inner("message", PROSE),
+    Key::inner("patterns", Filled(&PROSE)).required_unless("type", "nl"),
+    Key::inner("instruction", WORDS).required_where("type", "nl"),
+    Key::inner("tags", List(&PROSE)),
+    // The original takes this key of older files off before it checks anything.
+    Key::inner("threshold", Anything),
+];
+
+/// An entry of `compliance.policies`.
+pub(super) const PACKS_IN_USE: &[Key] = &[
+    Key::inner("id", WORDS).required(),
+    Key::inner("name", WORDS).required(),
+    Key::inner("enabled", Flag).required(),
+    Key::inner("pack_ids", TEXTS).required(),
+];
+
+/// Text that may be empty, too.
+const PROSE: Shape = Shape::Told(|_| Ok(()), || Value::Object(Map::new()));
