@@ -169,7 +169,7 @@ fn a_document_with_every_key_that_asks_for_nothing_is_a_policy() {
 #[test]
 fn each_key_that_asks_for_something_unbuilt_is_refused_by_name_and_no_other_is() {
     // An entry of `tools.overrides` is enforced as a whole; `reading` has its parts.
-    for key in keys().into_iter().filter(|key| !key.path.starts_with("tools.overrides[]")) {
+    for key in keys().iter().filter(|key| !key.path.starts_with("tools.overrides[]")) {
         let mut document = nothing();
         put(&mut document, &key.path, key.asks.clone());
         let mut refused = BTreeSet::new();
