@@ -7,7 +7,7 @@
 // A line.
 mod day;
 mod json;
-mod sink;
+mod stream;
 
 mod chain;
 mod envelope;
@@ -22,9 +22,12 @@ mod verify;
 
 // Where lines go.
 mod error;
+
+mod disk;
+mod sink;
+
 mod tape;
 
-mod dir;
 mod file;
 mod memory;
 
@@ -42,6 +45,7 @@ mod tests;
 
 pub use day::Day;
 pub use envelope::Site;
+pub use disk::{Disk, DiskFile, LocalDisk};
 pub use error::{OpenError, ShutdownError};
 pub use event::Event;
 pub use fault::{Fault, VerifyError};
@@ -51,6 +55,7 @@ pub use memory::MemorySink;
 pub use options::LogOptions;
 pub use queue::{Health, Slot};
 pub use sink::{AuditSink, Cut, Tail};
+pub use stream::{BadWriterId, Stream};
 pub use verify::{Totals, Verifier, verify_dir, verify_line};
 
 /// The most bytes of one line, without its line end: a longer one is no record.

@@ -1,6 +1,9 @@
 use super::day::Day;
+use super::disk::Disk;
+use super::stream::Stream;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 /// Where the lines go: a directory of day files, memory, or something of your own.
 ///
@@ -29,6 +32,12 @@ pub trait AuditSink: fmt::Debug + Send {
     ///
     /// What was appended may not survive a loss of power.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// The disk on which intents and checkpoints have their place beside the lines; `None` where
+    /// there is none. Without it only the audit mode `batch` works.
+    fn disk(&self) -> Option<(Arc<dyn Disk>, Stream)> {
+        None
+    }
 
     /// The place of the last line, for a message: a file and a line number where there are any.
     fn last_place(&mut self) -> String {
@@ -70,6 +79,10 @@ impl<S: AuditSink + ?Sized> AuditSink for Box<S> {
 
     fn sync(&mut self) -> io::Result<()> {
         (**self).sync()
+    }
+
+    fn disk(&self) -> Option<(Arc<dyn Disk>, Stream)> {
+        (**self).disk()
     }
 
     fn last_place(&mut self) -> String {
