@@ -1,6 +1,6 @@
 use super::chain::Ties;
 use super::json::Object;
-use crate::call::{Decision, Facts, Reason};
+use crate::call::{Decision, Facts, Reason, Status};
 use crate::digest::Digest;
 
 /// What is the same in every record that one door writes.
@@ -35,21 +35,58 @@ impl Site {
     }
 }
 
+/// What the members of a call are written for.
+#[derive(Clone, Copy)]
+pub(super) enum Form<'a> {
+    /// The line of the log, tied to the one before it.
+    Line(&'a Ties<'a>),
+    /// The journal, when the call has ended: recovery makes the line of it.
+    Outcome,
+    /// The journal, before the handler runs: the line that recovery makes of it says that the
+    /// outcome is not known.
+    Intent,
+}
+
 /// Appends the record of a call without its `sig` and says where `sig` belongs.
 ///
 /// The members stand in the order of RFC 8785, so that the line is written once and signed as it
 /// is; a test compares it with an independent writer.
-pub(super) fn write_call(out: &mut Vec<u8>, facts: &Facts, site: &Site, ties: &Ties<'_>) -> usize {
+pub(super) fn write_call(out: &mut Vec<u8>, facts: &Facts, site: &Site, form: Form<'_>) -> usize {
     let mut line = Object::open(out);
-    actor_to_output(&mut line, facts, site, ties);
-    policy_to_snapshot(&mut line, facts, site, ties);
+    actor_to_output(&mut line, facts, site, form);
+    policy_to_snapshot(&mut line, facts, site, form);
     let sig_at = line.position();
-    span_to_ts(&mut line, facts, site);
+    span_to_ts(&mut line, facts, site, form);
     line.close();
     sig_at
 }
 
-fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, ties: &Ties<'_>) {
+impl Form<'_> {
+    fn ties(&self) -> Option<&Ties<'_>> {
+        match self {
+            Self::Line(ties) => Some(ties),
+            Self::Outcome | Self::Intent => None,
+        }
+    }
+
+    /// The reason that decided a refusal; where nothing was refused, the first thing found.
+    fn deciding(self, facts: &Facts) -> Option<Reason> {
+        match self {
+            Self::Intent => Some(Reason::OutcomeUnknown),
+            Self::Line(_) | Self::Outcome => {
+                facts.refused_for.or_else(|| facts.reasons.first().copied())
+            }
+        }
+    }
+
+    /// What was found, in order.
+    fn reasons(self, facts: &Facts) -> impl ExactSizeIterator<Item = Reason> + Clone {
+        let found = facts.reasons.len() + usize::from(matches!(self, Self::Intent));
+        (0..found).map(|at| facts.reasons.get(at).copied().unwrap_or(Reason::OutcomeUnknown))
+    }
+}
+
+fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form<'_>) {
     let claimed = &facts.claimed;
     line.text("actor", &site.tenant);
     let rare = claimed.rare.as_deref();
@@ -72,18 +109,19 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, ties: &Tie
         let rejected = rare.rejected.iter().map(|one| (one.claim, one.why.as_str()));
         line.pairs("claims_rejected", rejected);
     }
-    line.text_if("decision_reason", deciding(facts).map(Reason::as_str));
+    line.text_if("decision_reason", form.deciding(facts).map(Reason::as_str));
     if facts.decision == Decision::Deny {
         line.text("denial_level", "middleware");
     }
     line.text_if("env", site.env.as_deref());
-    line.flag("executed", facts.executed());
+    // Nobody may read an unknown outcome as if nothing had happened.
+    line.flag("executed", facts.executed() || matches!(form, Form::Intent));
     match claimed.idempotency_key.as_deref() {
         Some(key) => line.text("idempotency_key", key),
         None => line.null("idempotency_key"),
     }
     line.hex_or_null("input_sha256", facts.input_sha256.as_ref().map(<[u8; 32]>::as_slice));
-    line.text("key_id", ties.key_id);
+    line.text_if("key_id", form.ties().map(|ties| ties.key_id));
     line.whole("latency_ms", u64::try_from(facts.latency.as_millis()).unwrap_or(u64::MAX));
     line.text_if("nodeId", claimed.node_id.as_deref());
     line.text("node_type", site.node_type);
@@ -94,26 +132,31 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, ties: &Tie
     line.hex_or_null("output_sha256", facts.output_sha256.as_ref().map(<[u8; 32]>::as_slice));
 }
 
-fn policy_to_snapshot(line: &mut Object<'_>, facts: &Facts, site: &Site, ties: &Ties<'_>) {
+fn policy_to_snapshot(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form<'_>) {
     let mut policy = line.object("policy");
     policy.text("decision", facts.decision.as_str());
-    policy.text_if("reason", deciding(facts).map(Reason::as_str));
+    policy.text_if("reason", form.deciding(facts).map(Reason::as_str));
     policy.text("retention", &site.retention);
     policy.close();
     line.digest("policy_digest", &Digest::from_bytes(facts.policy_sha256));
-    line.digest("prev_sha256", &ties.chain.prev);
+    if let Some(ties) = form.ties() {
+        line.digest("prev_sha256", &ties.chain.prev);
+    }
     if let Some(principal) = facts.principal.as_deref() {
         line.text("principal", principal);
         line.flag("principal_verified", facts.principal_verified);
     }
     line.flag("registry_frozen", true);
     line.whole("retries", 0);
-    if !facts.reasons.is_empty() {
-        let tags = u64::try_from(facts.reasons.len()).unwrap_or(u64::MAX);
+    let reasons = form.reasons(facts);
+    if reasons.len() > 0 {
+        let tags = u64::try_from(reasons.len()).unwrap_or(u64::MAX);
         line.whole("risk_score", tags.saturating_mul(25).min(100));
-        line.words("risk_tags", facts.reasons.iter().map(|reason| reason.as_str()));
+        line.words("risk_tags", reasons.map(Reason::as_str));
     }
-    line.whole("seq", ties.chain.seq);
+    if let Some(ties) = form.ties() {
+        line.whole("seq", ties.chain.seq);
+    }
     line.text("server", &site.server);
     if let Some(registry) = &facts.registry_sha256 {
         line.hex("server_snapshot", registry);
@@ -123,14 +166,15 @@ fn policy_to_snapshot(line: &mut Object<'_>, facts: &Facts, site: &Site, ties: &
     }
 }
 
-fn span_to_ts(line: &mut Object<'_>, facts: &Facts, site: &Site) {
+fn span_to_ts(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form<'_>) {
     let server = facts.server.at_version();
     let (at, version) = match &facts.version {
         Some(version) => ("@", version.as_str()),
         None => ("", ""),
     };
     line.hex("span_id", &facts.span.span_id);
-    line.text("status", facts.status.as_str());
+    let status = if matches!(form, Form::Intent) { Status::Unknown } else { facts.status };
+    line.text("status", status.as_str());
     line.text("target_server", server);
     line.texts("target_tool", &[&facts.tool, at, version]);
     line.texts("target_tool_ref", &[server, " ", &facts.tool, at, version]);
@@ -140,11 +184,6 @@ fn span_to_ts(line: &mut Object<'_>, facts: &Facts, site: &Site) {
     line.texts("tool_ref", &[&site.server, " ", &site.tool]);
     line.hex("trace_id", &facts.span.trace_id);
     line.ts("ts", facts.arrived);
-}
-
-/// The reason that decided a refusal; where nothing was refused, the first thing found.
-fn deciding(facts: &Facts) -> Option<Reason> {
-    facts.refused_for.or_else(|| facts.reasons.first().copied())
 }
 
 /// True when something changed while the server ran.

@@ -48,8 +48,17 @@ pub enum OpenError {
         /// What is wrong with the line.
         why: String,
     },
-    /// The writer's thread did not start.
-    #[error("the thread `sec0-audit` cannot be started: {0}")]
+    /// The journal of the process before could not be read.
+    #[error("the journal of the audit log cannot be read: {0}")]
+    Journal(#[source] io::Error),
+    /// A call is to wait for its record, and there is no disk to put it on.
+    #[error(
+        "the audit modes `blocking` and `blocking-strict` need a log in a directory, and this sink \
+         has none; set the audit mode `batch`, or write to a directory"
+    )]
+    NoDisk,
+    /// A thread of the log did not start.
+    #[error("a thread of the audit log cannot be started: {0}")]
     Thread(#[source] io::Error),
 }
 
@@ -67,9 +76,11 @@ impl OpenError {
 impl From<OpenError> for io::Error {
     fn from(error: OpenError) -> Self {
         let kind = match &error {
-            OpenError::Io { source, .. } | OpenError::Tail(source) | OpenError::Thread(source) => {
-                source.kind()
-            }
+            OpenError::Io { source, .. }
+            | OpenError::Journal(source)
+            | OpenError::Tail(source)
+            | OpenError::Thread(source) => source.kind(),
+            OpenError::NoDisk => io::ErrorKind::Unsupported,
             OpenError::Locked { .. } => io::ErrorKind::WouldBlock,
             OpenError::Unfit { .. } => io::ErrorKind::PermissionDenied,
             OpenError::NotARecord { .. } => io::ErrorKind::InvalidData,

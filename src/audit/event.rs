@@ -18,6 +18,7 @@ pub struct Event {
 enum What {
     Cut(Cut),
     Missed(Missed),
+    Revived { outcomes: u64, unknown: u64 },
     RegistryMutation { server: Arc<ServerIdent>, name: Box<str> },
 }
 
@@ -50,6 +51,11 @@ impl Event {
         Self { at, span: SpanIds::default(), what: What::Missed(missed) }
     }
 
+    /// A process did not end well; the log was completed from its journal.
+    pub(super) fn revived(at: Timestamp, outcomes: u64, unknown: u64) -> Self {
+        Self { at, span: SpanIds::default(), what: What::Revived { outcomes, unknown } }
+    }
+
     /// The last line of a file was torn and has been cut off.
     pub(super) fn cut(at: Timestamp, cut: Cut) -> Self {
         Self { at, span: SpanIds::default(), what: What::Cut(cut) }
@@ -67,7 +73,7 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
     match &event.what {
         What::Cut(cut) => line.text("file", &cut.file),
         What::Missed(missed) => line.ts("first_ts", missed.first),
-        What::RegistryMutation { .. } => {}
+        What::RegistryMutation { .. } | What::Revived { .. } => {}
     }
     line.text("key_id", ties.key_id);
     if let What::Missed(missed) = &event.what {
@@ -79,6 +85,10 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
     line.digest("prev_sha256", &ties.chain.prev);
     if let What::Missed(missed) = &event.what {
         line.whole("refused_calls", missed.calls);
+    }
+    if let What::Revived { outcomes, unknown } = &event.what {
+        line.whole("revived_outcomes", *outcomes);
+        line.whole("revived_unknown", *unknown);
     }
     line.whole("seq", ties.chain.seq);
     let sig_at = line.position();
@@ -98,14 +108,14 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
 impl What {
     fn kind(&self) -> &'static str {
         match self {
-            Self::Cut(_) | Self::Missed(_) => "recovery",
+            Self::Cut(_) | Self::Missed(_) | Self::Revived { .. } => "recovery",
             Self::RegistryMutation { .. } => "registry_mutation",
         }
     }
 
     fn status(&self) -> &'static str {
         match self {
-            Self::Cut(_) | Self::Missed(_) => "ok",
+            Self::Cut(_) | Self::Missed(_) | Self::Revived { .. } => "ok",
             Self::RegistryMutation { .. } => "denied",
         }
     }

@@ -92,9 +92,10 @@ impl AuditSink for FileSink {
             let end = file.end()?;
             if end.torn > 0 {
                 file.tape.medium.set_length(file.tape.length - end.torn)?;
-                file.tape.medium.sync()?;
-                tail.cuts.push(Cut { file: file.name, bytes: end.torn });
+                tail.cuts.push(Cut { file: file.name.clone(), bytes: end.torn });
             }
+            // What a process wrote and did not sync is relied on from now on.
+            file.tape.medium.sync()?;
             if end.line.is_some() {
                 tail.line = end.line;
                 break;

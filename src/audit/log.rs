@@ -1,16 +1,19 @@
 use super::chain::Chain;
+use super::disk::Disk;
+use super::envelope::{Form, Site, write_call};
 use super::error::{OpenError, ShutdownError};
 use super::event::Event;
+use super::journal::{self, Ack, Journal, Lost, Recovered};
 use super::options::LogOptions;
 use super::queue::{Entry, Health, Shared, Slot};
 use super::read::Line;
 use super::signing::Sealer;
 use super::sink::{AuditSink, Tail};
-use super::writer::{Batch, Pace, Writer};
+use super::stream::Stream;
+use super::writer::{Batch, Dirty, Leftovers, Pace, Writer};
 use crate::call::Facts;
 use crate::clock::Clock;
 use parking_lot::Mutex;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -34,6 +37,9 @@ pub struct Log(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
+    site: Arc<Site>,
+    journal: Option<Arc<Journal>>,
+    durable_within: Duration,
     thread: Mutex<Option<JoinHandle<()>>>,
     drop_within: Duration,
 }
@@ -73,26 +79,59 @@ impl Log {
         let tail = options.sink.tail().map_err(OpenError::Tail)?;
         let day = tail.as_ref().map(|tail| tail.day);
         let chain = chain_behind(tail.as_ref(), &mut *options.sink)?;
+        let home = options.sink.disk();
+        if home.is_none() && options.has_journal {
+            return Err(OpenError::NoDisk);
+        }
+        let found = match &home {
+            Some((disk, stream)) => journal::recover(&**disk, stream).map_err(OpenError::Journal)?,
+            None => Recovered::default(),
+        };
+        let clock = options.clock;
+        let journal = match &home {
+            Some(home) if options.has_journal => {
+                Some(start_journal(home, &clock, found.epoch, chain.seq)?)
+            }
+            Some(_) | None => None,
+        };
         let shared = Arc::new(Shared::new(options.capacity, options.refused_capacity));
         for cut in tail.into_iter().flat_map(|tail| tail.cuts) {
-            let event = Event::cut(options.clock.wall(), cut);
-            shared.push_other(Entry::Event(Box::new(event)), &*options.clock);
+            let event = Event::cut(clock.wall(), cut);
+            shared.push_other(Entry::Event(Box::new(event)), &*clock);
         }
-        let clock = options.clock;
+        let (unknown, outcomes): (Vec<_>, Vec<_>) =
+            found.records.iter().partition(|record| record.is_unknown);
+        if !found.records.is_empty() {
+            let event = Event::revived(clock.wall(), count(outcomes.len()), count(unknown.len()));
+            shared.push_other(Entry::Event(Box::new(event)), &*clock);
+        }
+        let mut leftovers = Leftovers {
+            disk: home.map(|(disk, _)| disk),
+            files: found.files,
+            records: found.records.len(),
+        };
+        if leftovers.records == 0 {
+            leftovers.remove();
+        }
+        let revived = found.records.into_iter().map(|record| Entry::Revived(Box::new(record)));
+        let site = Arc::new(options.site);
         let writer = Writer {
             shared: Arc::clone(&shared),
-            sealer: Sealer::new(options.site, options.signer, Arc::clone(&clock), chain),
+            sealer: Sealer::new(Arc::clone(&site), options.signer, Arc::clone(&clock), chain),
             sink: options.sink,
             clock: Arc::clone(&clock),
             pace: Pace {
                 batch_lines: options.batch_lines,
                 linger: options.linger,
                 sign_deadline: options.sign_deadline,
+                sync_every: options.sync_every,
             },
             day,
-            pending: VecDeque::new(),
+            pending: revived.collect(),
             batch: Batch::default(),
-            is_dirty: false,
+            dirty: Dirty::default(),
+            journal: journal.clone(),
+            leftovers,
             not_synced: None,
         };
         let runtime = options.runtime.or_else(|| Handle::try_current().ok());
@@ -102,8 +141,15 @@ impl Log {
             writer.run();
         });
         let thread = Mutex::new(Some(thread.map_err(OpenError::Thread)?));
-        let drop_within = options.drop_within;
-        Ok(Self(Arc::new(Inner { shared, clock, thread, drop_within })))
+        Ok(Self(Arc::new(Inner {
+            shared,
+            clock,
+            site,
+            journal,
+            durable_within: options.durable_within,
+            thread,
+            drop_within: options.drop_within,
+        })))
     }
 
     /// Asks for a place without waiting.
@@ -149,6 +195,59 @@ impl Log {
     pub fn push(&self, slot: Slot, facts: Box<Facts>) {
         drop(slot.spend());
         self.0.shared.push_call(facts);
+    }
+
+    /// Hands in the intent of a call whose handler is about to run. Wait for the [`Durable`] before
+    /// it does: then the call has its record whatever happens, at worst one that says that its
+    /// outcome is not known. The call is recorded with [`push`](Self::push) when it ends, whether
+    /// or not its intent became durable.
+    ///
+    /// # Errors
+    ///
+    /// The log has no journal, or the disk has not answered for a while. Nothing was handed in.
+    pub fn intend(&self, facts: &mut Facts) -> Result<Durable, NotDurable> {
+        let journal = self.0.journal.as_ref().ok_or(NotDurable)?;
+        let payload = self.payload(facts, Form::Intent);
+        let handed_in = journal.intend(payload, self.0.clock.monotonic(), self.0.durable_within);
+        let (id, ack) = handed_in.map_err(|Lost| NotDurable)?;
+        facts.intent = Some(id);
+        Ok(Durable { ack, within: self.0.durable_within })
+    }
+
+    /// [`push`](Self::push), with the record handed to the journal too: the [`Durable`] says when
+    /// a crash cannot take it any more. It is recorded, sooner or later, in any case.
+    ///
+    /// # Errors
+    ///
+    /// The record is queued, and not durable for now.
+    pub fn push_durable(
+        &self,
+        slot: Option<Slot>,
+        mut facts: Box<Facts>,
+    ) -> Result<Durable, NotDurable> {
+        let handed_in = match &self.0.journal {
+            Some(journal) => {
+                let payload = self.payload(&facts, Form::Outcome);
+                let now = self.0.clock.monotonic();
+                journal.conclude(facts.intent, payload, now, self.0.durable_within)
+            }
+            None => Err(Lost),
+        };
+        if let Ok((id, _)) = &handed_in {
+            facts.intent = Some(*id);
+        }
+        match slot {
+            Some(slot) => self.push(slot, facts),
+            None => self.push_refused(facts),
+        }
+        let (_, ack) = handed_in.map_err(|Lost| NotDurable)?;
+        Ok(Durable { ack, within: self.0.durable_within })
+    }
+
+    fn payload(&self, facts: &Facts, form: Form<'_>) -> Vec<u8> {
+        let mut payload = Vec::with_capacity(1536);
+        write_call(&mut payload, facts, &self.0.site, form);
+        payload
     }
 
     /// Records a call that was refused for want of a place. There is room for some of them, 1024
@@ -222,6 +321,55 @@ impl Drop for Inner {
             tracing::error!(unwritten, "the audit log was given up with records unwritten");
         }
     }
+}
+
+/// The wait until something is durable in the journal.
+#[derive(Debug)]
+#[must_use = "nothing is durable before the wait is over"]
+pub struct Durable {
+    ack: Ack,
+    within: Duration,
+}
+
+/// Something is not durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the journal of the audit log cannot be written now; see whether the disk works")]
+#[non_exhaustive]
+pub struct NotDurable;
+
+impl Durable {
+    /// Waits, at most as long as the options of the log say.
+    ///
+    /// # Errors
+    ///
+    /// It is not durable as far as anybody knows.
+    ///
+    /// # Cancel safety
+    ///
+    /// What was handed in stays so.
+    pub async fn wait(self) -> Result<(), NotDurable> {
+        match tokio::time::timeout(self.within, self.ack).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(Lost)) | Err(_)) | Err(_) => Err(NotDurable),
+        }
+    }
+}
+
+fn start_journal(
+    (disk, stream): &(Arc<dyn Disk>, Stream),
+    clock: &Arc<dyn Clock>,
+    last_epoch: u64,
+    next_seq: u64,
+) -> Result<Arc<Journal>, OpenError> {
+    // A disk that does not count, or lost the count with its power, has the files to count on.
+    let epoch = disk.epoch().max(last_epoch.saturating_add(1));
+    let (disk, clock) = (Arc::clone(disk), Arc::clone(clock));
+    let journal = journal::start(disk, stream.journal(), clock, epoch, next_seq);
+    journal.map(Arc::new).map_err(OpenError::Thread)
+}
+
+fn count(records: usize) -> u64 {
+    u64::try_from(records).unwrap_or(u64::MAX)
 }
 
 /// The chain behind the last line of the log.

@@ -32,6 +32,7 @@ mod file;
 mod memory;
 
 // The way there.
+mod journal;
 mod options;
 mod queue;
 mod signing;
@@ -50,7 +51,7 @@ pub use error::{OpenError, ShutdownError};
 pub use event::Event;
 pub use fault::{Fault, VerifyError};
 pub use file::FileSink;
-pub use log::{Admit, Log, Refused};
+pub use log::{Admit, Durable, Log, NotDurable, Refused};
 pub use memory::MemorySink;
 pub use options::LogOptions;
 pub use queue::{Health, Slot};

@@ -21,6 +21,9 @@ pub struct LogOptions {
     pub(super) linger: Duration,
     pub(super) sign_deadline: Duration,
     pub(super) drop_within: Duration,
+    pub(super) has_journal: bool,
+    pub(super) sync_every: Duration,
+    pub(super) durable_within: Duration,
 }
 
 impl LogOptions {
@@ -38,6 +41,9 @@ impl LogOptions {
             linger: Duration::from_millis(1),
             sign_deadline: Duration::from_secs(5),
             drop_within: Duration::from_secs(2),
+            has_journal: false,
+            sync_every: Duration::from_secs(1),
+            durable_within: Duration::from_secs(5),
         }
     }
 
@@ -97,6 +103,29 @@ impl LogOptions {
     #[must_use]
     pub fn drop_within(mut self, within: Duration) -> Self {
         self.drop_within = within;
+        self
+    }
+
+    /// Gives the log a journal, which the audit modes `blocking` and `blocking-strict` need. The
+    /// sink must have a [`disk`](AuditSink::disk).
+    #[must_use]
+    pub fn journal(mut self) -> Self {
+        self.has_journal = true;
+        self
+    }
+
+    /// How long lines may be appended and not synced: what a loss of power can take of the records
+    /// that nobody waited for. Default 1 s; an idle log is synced at once.
+    #[must_use]
+    pub fn sync_every(mut self, period: Duration) -> Self {
+        self.sync_every = period;
+        self
+    }
+
+    /// How long a call waits until its intent or its outcome is durable. Default 5 s.
+    #[must_use]
+    pub fn durable_within(mut self, deadline: Duration) -> Self {
+        self.durable_within = deadline;
         self
     }
 }

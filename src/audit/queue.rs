@@ -1,5 +1,6 @@
 use super::error::ShutdownError;
 use super::event::{Event, Missed};
+use super::journal::Revived;
 use crate::call::Facts;
 use crate::clock::Clock;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -34,6 +35,8 @@ pub(super) enum Entry {
     /// A call that was refused for want of one.
     Refused(Box<Facts>),
     Event(Box<Event>),
+    /// A call of a process that ended before its line was written.
+    Revived(Box<Revived>),
 }
 
 /// How the writer's thread ended.

@@ -13,6 +13,8 @@ pub(super) struct Line<'a> {
     pub(super) ts: Option<&'a str>,
     pub(super) status: Option<&'a str>,
     pub(super) event: Option<&'a str>,
+    pub(super) trace_id: Option<&'a str>,
+    pub(super) span_id: Option<&'a str>,
     /// What stands before and behind the member `sig` and one comma next to it.
     around_sig: [&'a str; 2],
 }
@@ -54,12 +56,24 @@ impl<'a> Line<'a> {
             "ts" => self.ts = text,
             "status" => self.status = text,
             "event" => self.event = text,
+            "trace_id" => self.trace_id = text,
+            "span_id" => self.span_id = text,
             "sig" => {
                 self.sig = text;
                 *sig_at = member.at.clone();
             }
             _ => {}
         }
+    }
+}
+
+/// The members of an object in the form of RFC 8785, as they stand there.
+pub(super) fn members(text: &str) -> Result<Vec<(&str, &str)>, NotCanonical> {
+    let mut scan = Scan { text, at: 0 };
+    let mut members = Vec::new();
+    match scan.object(0, &mut |member| members.push((member.key, member.value))) {
+        Some(()) if scan.at == text.len() => Ok(members),
+        Some(()) | None => Err(NotCanonical(scan.at + 1)),
     }
 }
 

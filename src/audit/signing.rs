@@ -1,5 +1,5 @@
 use super::chain::{Chain, Ties, splice};
-use super::envelope::{Site, write_call};
+use super::envelope::{Form, Site, write_call};
 use super::event::write_event;
 use super::queue::Entry;
 use crate::clock::Clock;
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Makes lines: serialises a record, ties it to the one before and signs it.
 #[derive(Debug)]
 pub(super) struct Sealer {
-    site: Site,
+    site: Arc<Site>,
     signer: Arc<dyn Signer>,
     key_id: String,
     clock: Arc<dyn Clock>,
@@ -25,7 +25,7 @@ pub(super) struct Sealer {
 
 impl Sealer {
     pub(super) fn new(
-        site: Site,
+        site: Arc<Site>,
         signer: Arc<dyn Signer>,
         clock: Arc<dyn Clock>,
         chain: Chain,
@@ -46,9 +46,10 @@ impl Sealer {
         let ties = Ties { chain: &self.chain, key_id: &self.key_id };
         let sig_at = match entry {
             Entry::Call(facts) | Entry::Refused(facts) => {
-                write_call(&mut self.unsigned, facts, &self.site, &ties)
+                write_call(&mut self.unsigned, facts, &self.site, Form::Line(&ties))
             }
             Entry::Event(event) => write_event(&mut self.unsigned, event, &self.site, &ties),
+            Entry::Revived(revived) => revived.write(&mut self.unsigned, &ties),
         };
         let signature = self.sign(deadline)?;
         let start = out.len();
@@ -58,6 +59,11 @@ impl Sealer {
         self.chain = Chain { seq: self.chain.seq.saturating_add(1), prev };
         out.push(b'\n');
         Ok(())
+    }
+
+    /// The number of the next line.
+    pub(super) fn next_seq(&self) -> u64 {
+        self.chain.seq
     }
 
     fn sign(&self, deadline: Duration) -> Result<Signature, SignError> {

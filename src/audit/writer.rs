@@ -1,6 +1,8 @@
 use super::day::Day;
 use super::error::ShutdownError;
+use super::disk::Disk;
 use super::event::Event;
+use super::journal::Journal;
 use super::queue::{Ended, Entry, Health, Phase, Rest, Shared};
 use super::signing::Sealer;
 use super::sink::AuditSink;
@@ -9,7 +11,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The writer: the one thread that seals and appends lines.
 #[derive(Debug)]
@@ -24,8 +26,11 @@ pub(super) struct Writer {
     /// Taken off the queue and not sealed yet.
     pub(super) pending: VecDeque<Entry>,
     pub(super) batch: Batch,
-    /// Something was appended since the last sync.
-    pub(super) is_dirty: bool,
+    /// What was appended since the last sync.
+    pub(super) dirty: Dirty,
+    pub(super) journal: Option<Arc<Journal>>,
+    /// What a process before this one left in its journal.
+    pub(super) leftovers: Leftovers,
     /// Why the last sync failed.
     pub(super) not_synced: Option<String>,
 }
@@ -36,6 +41,29 @@ pub(super) struct Pace {
     pub(super) batch_lines: usize,
     pub(super) linger: Duration,
     pub(super) sign_deadline: Duration,
+    pub(super) sync_every: Duration,
+}
+
+/// Lines that are appended and not synced.
+#[derive(Debug, Default)]
+pub(super) struct Dirty {
+    lines: usize,
+    /// When the first of them was appended.
+    since: Option<Instant>,
+    /// The calls among them that have an intent in the journal.
+    intents: Vec<u64>,
+    /// The number of the next line.
+    next_seq: u64,
+}
+
+/// Files of a journal that was recovered.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers {
+    pub(super) disk: Option<Arc<dyn Disk>>,
+    /// Removed when everything that was in them is durable in the log.
+    pub(super) files: Vec<String>,
+    /// How many records of theirs are not synced yet.
+    pub(super) records: usize,
 }
 
 /// Lines of one day that are sealed and not appended yet.
@@ -44,6 +72,8 @@ pub(super) struct Batch {
     lines: Vec<u8>,
     calls: usize,
     others: usize,
+    revived: usize,
+    intents: Vec<u64>,
 }
 
 /// What stands in the way of writing.
@@ -61,6 +91,10 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LAST_BACKOFF: Duration = Duration::from_millis(500);
 /// Calls that were counted get their line after this time at the latest, even under load.
 const MISSED_AGE: Duration = Duration::from_secs(1);
+/// A sync is due after so many lines, or calls that have an intent: the journal is short of room
+/// as long as they are not durable here.
+const SYNC_LINES: usize = 8192;
+const SYNC_INTENTS: usize = 512;
 /// How often the last calls under way are looked for. They also announce themselves.
 const STRAGGLE: Duration = Duration::from_millis(20);
 
@@ -69,6 +103,9 @@ impl Writer {
     pub(super) fn run(mut self) {
         let guard = EndGuard(Arc::clone(&self.shared));
         let ended = self.work();
+        if let Some(journal) = &self.journal {
+            journal.close();
+        }
         guard.0.end(ended);
     }
 
@@ -84,9 +121,20 @@ impl Writer {
                 let age = if self.pending.is_empty() { Duration::ZERO } else { MISSED_AGE };
                 self.queue_missed(age);
             }
-            if self.pending.is_empty() && self.batch.is_empty() {
+            let has_work = !(self.pending.is_empty() && self.batch.is_empty());
+            if !has_work && !is_failing {
                 if pulse.phase == Phase::Open {
-                    self.idle(&mut idle);
+                    if idle < LINGERS {
+                        idle += 1;
+                        self.shared.rest(Rest::Lingering, Some(self.pace.linger));
+                        continue;
+                    }
+                    idle = 0;
+                    // Nothing came for a while: the lines that are there need not wait.
+                    match self.sync() {
+                        Ok(()) => self.shared.rest(Rest::Asleep, None),
+                        Err(error) => self.report(&Blocked::by(&error), is_failing),
+                    }
                     continue;
                 }
                 self.settle();
@@ -111,16 +159,6 @@ impl Writer {
         }
     }
 
-    fn idle(&self, times: &mut u32) {
-        if *times < LINGERS {
-            *times += 1;
-            self.shared.rest(Rest::Lingering, Some(self.pace.linger));
-        } else {
-            *times = 0;
-            self.shared.rest(Rest::Asleep, None);
-        }
-    }
-
     fn queue_missed(&mut self, age: Duration) {
         if let Some(missed) = self.shared.take_missed(self.clock.monotonic(), age) {
             let event = Event::recovery(self.clock.wall(), missed);
@@ -133,10 +171,12 @@ impl Writer {
     fn write_batch(&mut self, is_failing: bool) -> Result<(), Blocked> {
         let sealed = self.seal(is_failing);
         if !self.batch.is_empty() {
-            self.append()
-                .map_err(|error| Blocked { health: Health::Unavailable, why: error.to_string() })?;
+            self.append().map_err(|error| Blocked::by(&error))?;
         }
         sealed?;
+        if is_failing || self.is_sync_due() {
+            self.sync().map_err(|error| Blocked::by(&error))?;
+        }
         if is_failing {
             tracing::info!("the audit log can be written again");
             self.shared.set_health(Health::Working);
@@ -163,8 +203,12 @@ impl Writer {
             })?;
             self.day = day;
             match entry {
-                Entry::Call(_) => self.batch.calls += 1,
+                Entry::Call(facts) => {
+                    self.batch.calls += 1;
+                    self.batch.intents.extend(facts.intent);
+                }
                 Entry::Refused(_) | Entry::Event(_) => self.batch.others += 1,
+                Entry::Revived(_) => self.batch.revived += 1,
             }
             self.pending.pop_front();
         }
@@ -175,21 +219,47 @@ impl Writer {
         let Some(day) = self.day else { return Ok(()) };
         let Self { sink, batch, .. } = self;
         without_panic(|| sink.append(day, &batch.lines))?;
-        self.is_dirty = true;
         self.shared.written(batch.calls, batch.others);
+        self.dirty.lines += batch.len();
+        self.dirty.next_seq = self.sealer.next_seq();
+        self.dirty.since.get_or_insert_with(|| self.clock.monotonic());
+        self.dirty.intents.append(&mut batch.intents);
+        self.leftovers.records = self.leftovers.records.saturating_sub(batch.revived);
         batch.lines.clear();
-        (batch.calls, batch.others) = (0, 0);
+        (batch.calls, batch.others, batch.revived) = (0, 0, 0);
+        Ok(())
+    }
+
+    fn is_sync_due(&self) -> bool {
+        let Dirty { lines, since, intents, .. } = &self.dirty;
+        let is_old = |since: Instant| {
+            self.clock.monotonic().saturating_duration_since(since) >= self.pace.sync_every
+        };
+        *lines >= SYNC_LINES || intents.len() >= SYNC_INTENTS || since.is_some_and(is_old)
+    }
+
+    /// Makes durable what was appended; what the journal has of it is then not needed any more.
+    fn sync(&mut self) -> io::Result<()> {
+        if self.dirty.since.is_none() {
+            return Ok(());
+        }
+        without_panic(|| self.sink.sync())?;
+        self.dirty.since = None;
+        self.dirty.lines = 0;
+        if let Some(journal) = &self.journal {
+            journal.settled(&self.dirty.intents, self.dirty.next_seq);
+        }
+        self.dirty.intents.clear();
+        if self.leftovers.records == 0 {
+            self.leftovers.remove();
+        }
         Ok(())
     }
 
     fn settle(&mut self) {
-        if self.is_dirty {
-            self.is_dirty = false;
-            // Not tried again: after a failed sync the next one may succeed without a reason.
-            if let Err(error) = without_panic(|| self.sink.sync()) {
-                tracing::error!(%error, "the audit log cannot be synced");
-                self.not_synced = Some(error.to_string());
-            }
+        if let Err(error) = self.sync() {
+            tracing::error!(%error, "the audit log cannot be synced");
+            self.not_synced = Some(error.to_string());
         }
         self.shared.settle();
     }
@@ -203,9 +273,27 @@ impl Writer {
     }
 }
 
+impl Blocked {
+    fn by(error: &io::Error) -> Self {
+        Self { health: Health::Unavailable, why: error.to_string() }
+    }
+}
+
+impl Leftovers {
+    /// Removes the files. One that stays is looked through again at the next start.
+    pub(super) fn remove(&mut self) {
+        let Some(disk) = self.disk.take() else { return };
+        for name in self.files.drain(..) {
+            if let Err(error) = disk.remove(&name) {
+                tracing::warn!(name, %error, "a segment of the journal cannot be removed");
+            }
+        }
+    }
+}
+
 impl Batch {
     fn len(&self) -> usize {
-        self.calls + self.others
+        self.calls + self.others + self.revived
     }
 
     fn is_empty(&self) -> bool {
@@ -219,6 +307,7 @@ impl Entry {
         match self {
             Self::Call(facts) | Self::Refused(facts) => Day::of(facts.arrived),
             Self::Event(event) => Day::of(event.at),
+            Self::Revived(revived) => revived.day,
         }
     }
 }

@@ -158,6 +158,8 @@ reasons! {
         "A layer that was put into the stack failed before the handler ran.";
     MalformedArguments "malformed_arguments" Medium Always PolicyDenied Here,
         "The arguments are nested too deeply or hold what JSON cannot say.";
+    OutcomeUnknown "outcome_unknown" High Always AuditUnavailable Here,
+        "The process ended while the tool ran; whether it had its effect is not known.";
     Overloaded "overloaded" Low Always RateLimited Here,
         "A layer that was put into the stack shed the call.";
     UnknownTool "unknown_tool" Medium Always PolicyDenied Here,

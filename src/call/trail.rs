@@ -80,6 +80,8 @@ pub struct Facts {
     pub latency: Duration,
     /// The task that the reply announced.
     pub task_id: Option<Box<str>>,
+    /// The number of the call's intent in the journal; `None` where none was recorded.
+    pub intent: Option<u64>,
 }
 
 impl Facts {
@@ -114,6 +116,7 @@ impl Facts {
             started: None,
             latency: Duration::ZERO,
             task_id: None,
+            intent: None,
         }
     }
 

@@ -108,7 +108,7 @@ pub trait DiskFile: fmt::Debug + Send {
     fn is_in_place(&self) -> io::Result<bool>;
 }
 
-impl dyn DiskFile {
+impl dyn DiskFile + '_ {
     /// Writes all of `bytes` at `offset`.
     ///
     /// # Errors

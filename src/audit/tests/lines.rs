@@ -1,6 +1,6 @@
 use super::*;
 use crate::audit::chain::{Chain, Ties, splice};
-use crate::audit::envelope::write_call;
+use crate::audit::envelope::{Form, write_call};
 use crate::audit::event::{Missed, write_event};
 use crate::audit::read::Line;
 use crate::call::{
@@ -28,7 +28,7 @@ fn sealed(write: impl FnOnce(&mut Vec<u8>, &Ties<'_>) -> usize) -> String {
 }
 
 fn call(facts: &Facts, site: &Site) -> String {
-    sealed(|out, ties| write_call(out, facts, site, ties))
+    sealed(|out, ties| write_call(out, facts, site, Form::Line(ties)))
 }
 
 /// The recipe of the original, with other people's code: parse, take `sig` out, canonicalise,

@@ -1,0 +1,66 @@
+use std::collections::HashMap;
+
+/// Which calls lie in the journal and not yet, durably, in the log, and what room is promised to
+/// their outcomes.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    live: HashMap<u64, Live>,
+    reserved: u64,
+}
+
+#[derive(Debug)]
+struct Live {
+    /// The segments, by number, that have the intent and the outcome.
+    segments: [Option<u64>; 2],
+    reserve: u64,
+}
+
+impl Book {
+    /// The bytes that are promised.
+    pub(super) fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    /// The intent of call `id` lies in `segment`; `reserve` bytes are promised to its outcome.
+    pub(super) fn intent(&mut self, id: u64, segment: u64, reserve: u64) {
+        self.reserved = self.reserved.saturating_add(reserve);
+        self.live.insert(id, Live { segments: [Some(segment), None], reserve });
+    }
+
+    /// The outcome of call `id` takes the room that it was promised.
+    pub(super) fn take_reserve(&mut self, id: u64) {
+        if let Some(live) = self.live.get_mut(&id) {
+            self.reserved = self.reserved.saturating_sub(live.reserve);
+            live.reserve = 0;
+        }
+    }
+
+    /// The outcome of call `id` lies in `segment`.
+    pub(super) fn outcome(&mut self, id: u64, segment: u64) {
+        let live =
+            self.live.entry(id).or_insert(Live { segments: [None, None], reserve: 0 });
+        live.segments[1] = Some(segment);
+    }
+
+    /// The outcome of call `id` does not lie in the journal after all.
+    pub(super) fn forget_outcome(&mut self, id: u64) {
+        if let Some(live) = self.live.get_mut(&id) {
+            live.segments[1] = None;
+            if live.segments[0].is_none() {
+                self.live.remove(&id);
+            }
+        }
+    }
+
+    /// The line of call `id` is durable, or the call never was in the journal: gives the segments
+    /// that have one call less.
+    pub(super) fn settle(&mut self, id: u64) -> impl Iterator<Item = u64> + use<> {
+        let live = self.live.remove(&id);
+        self.reserved = self.reserved.saturating_sub(live.as_ref().map_or(0, |live| live.reserve));
+        live.map_or([None, None], |live| live.segments).into_iter().flatten()
+    }
+}

@@ -1,0 +1,188 @@
+use super::SEGMENT;
+use super::entry::{self, Header, Kind};
+use crate::audit::chain::Ties;
+use crate::audit::day::Day;
+use crate::audit::disk::{Disk, DiskFile};
+use crate::audit::read::{Line, members};
+use crate::audit::stream::Stream;
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+
+/// What a process that did not end well left in its journal.
+#[derive(Debug, Default)]
+pub(in crate::audit) struct Recovered {
+    /// The records that do not stand in the log, in the order of their intents.
+    pub(in crate::audit) records: Vec<Revived>,
+    /// The files, to be removed when those records are durable in the log.
+    pub(in crate::audit) files: Vec<String>,
+    /// The highest epoch found.
+    pub(in crate::audit) epoch: u64,
+}
+
+/// The record of a call as the journal had it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::audit) struct Revived {
+    /// Its members as they stand there, by name.
+    members: BTreeMap<String, String>,
+    pub(in crate::audit) day: Day,
+    /// True when there was no outcome.
+    pub(in crate::audit) is_unknown: bool,
+}
+
+/// The ids of a call's span, as they stand in a record.
+type Span = (String, String);
+
+/// Reads the journal and finds what of it does not stand in the log yet. Changes nothing.
+///
+/// # Errors
+///
+/// A file cannot be read.
+pub(in crate::audit) fn recover(disk: &dyn Disk, stream: &Stream) -> io::Result<Recovered> {
+    let folder = stream.journal();
+    let mut found = Recovered::default();
+    let mut calls = BTreeMap::new();
+    let mut base_seq = u64::MAX;
+    for name in disk.names(&folder)? {
+        let name = format!("{folder}/{name}");
+        let bytes = read_file(&*disk.open(&name, false)?)?;
+        if let Some((header, entries)) = entry::read(&bytes) {
+            found.epoch = found.epoch.max(header.epoch);
+            if !entries.is_empty() {
+                base_seq = base_seq.min(header.base_seq);
+            }
+            for one in entries {
+                collect(&mut calls, header, &one);
+            }
+        }
+        found.files.push(name);
+    }
+    if calls.is_empty() {
+        return Ok(found);
+    }
+    let written = spans_from(disk, stream, base_seq)?;
+    for (revived, span) in calls.into_values() {
+        if !written.contains(&span) {
+            found.records.push(revived);
+        }
+    }
+    Ok(found)
+}
+
+/// Keeps the latest word on each call.
+fn collect(
+    calls: &mut BTreeMap<(u64, u64), (Revived, Span)>,
+    header: Header,
+    entry: &entry::Entry<'_>,
+) {
+    let key = (header.epoch, entry.id);
+    let is_unknown = entry.kind == Kind::Intent;
+    if is_unknown && calls.contains_key(&key) {
+        return;
+    }
+    match Revived::read(entry.payload, is_unknown) {
+        Some(call) => drop(calls.insert(key, call)),
+        // It is chained, so it was written like that: nothing of ours.
+        None => tracing::error!("an entry of the journal is no record of a call; it is left out"),
+    }
+}
+
+impl Revived {
+    fn read(payload: &str, is_unknown: bool) -> Option<(Self, Span)> {
+        let (line, members) = (Line::read(payload).ok()?, members(payload).ok()?);
+        let day = Day::parse(line.ts?.get(..10)?)?;
+        let is_tied = line.seq.is_some() || line.prev_sha256.is_some() || line.key_id.is_some();
+        let span = (line.trace_id?.to_owned(), line.span_id?.to_owned());
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let members = members.into_iter().map(owned).collect();
+        let revived = Self { members, day, is_unknown };
+        (!is_tied).then_some((revived, span))
+    }
+
+    /// Appends the line without its `sig` and says where `sig` belongs. It has one member more than
+    /// the line that the process would have written, `recovered`: the journal is not signed, so
+    /// this is vouched for from now on only.
+    pub(in crate::audit) fn write(&self, out: &mut Vec<u8>, ties: &Ties<'_>) -> usize {
+        let (seq, prev) = (ties.chain.seq.to_string(), format!("\"{}\"", ties.chain.prev));
+        let key_id = format!("\"{}\"", ties.key_id);
+        let own = self.members.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut members: BTreeMap<_, _> = own.collect();
+        members.extend([
+            ("seq", seq.as_str()),
+            ("prev_sha256", prev.as_str()),
+            ("key_id", key_id.as_str()),
+            ("recovered", "true"),
+        ]);
+        let mut sig_at = None;
+        for (at, (name, value)) in members.into_iter().enumerate() {
+            if name > "sig" {
+                sig_at.get_or_insert(out.len());
+            }
+            out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
+            out.extend_from_slice(value.as_bytes());
+        }
+        let end = out.len();
+        out.push(b'}');
+        sig_at.unwrap_or(end)
+    }
+}
+
+fn read_file(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
+    let length = file.length()?.min(SEGMENT);
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+    file.read_whole_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+const WINDOW: u64 = 1024 * 1024;
+
+/// The spans of all lines with at least this `seq`, read from the end of the log backwards.
+fn spans_from(disk: &dyn Disk, stream: &Stream, seq: u64) -> io::Result<HashSet<Span>> {
+    let mut days: Vec<_> =
+        disk.names("")?.iter().filter_map(|name| stream.day_of(name)).collect();
+    days.sort_unstable();
+    let mut spans = HashSet::new();
+    for day in days.into_iter().rev() {
+        let file = disk.open(&stream.day_file(day), false)?;
+        if !add_spans(&mut spans, &*file, seq)? {
+            break;
+        }
+    }
+    Ok(spans)
+}
+
+/// False when the file has a line with a lower `seq`: what stands before it does not matter.
+fn add_spans(spans: &mut HashSet<Span>, file: &dyn DiskFile, seq: u64) -> io::Result<bool> {
+    let mut end = file.length()?;
+    // The end of a line whose beginning lies before the window.
+    let mut cut_off = Vec::new();
+    while end > 0 {
+        let start = end.saturating_sub(WINDOW);
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(0)];
+        file.read_whole_at(&mut bytes, start)?;
+        bytes.append(&mut cut_off);
+        let whole = match bytes.iter().position(|byte| *byte == b'\n') {
+            _ if start == 0 => 0,
+            Some(first_end) => first_end + 1,
+            None => bytes.len(),
+        };
+        let (rest, lines) = bytes.split_at(whole.min(bytes.len()));
+        for line in lines.split(|byte| *byte == b'\n') {
+            // A line that is none of ours is of no call of ours.
+            let Some(line) = str::from_utf8(line).ok().and_then(|line| Line::read(line).ok())
+            else {
+                continue;
+            };
+            if line.seq.is_some_and(|found| found < seq) {
+                return Ok(false);
+            }
+            if let (Some(trace_id), Some(span_id)) = (line.trace_id, line.span_id) {
+                spans.insert((trace_id.to_owned(), span_id.to_owned()));
+            }
+        }
+        cut_off = rest.to_vec();
+        end = start;
+    }
+    Ok(true)
+}
