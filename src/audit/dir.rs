@@ -1,5 +1,6 @@
 use super::error::OpenError;
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use std::fs::{DirBuilder, File, Metadata, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
@@ -23,7 +24,7 @@ impl AuditDir {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
         let dir = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(dir) => File::from(dir),
-            Err(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
+            Err(Errno::NOTDIR | Errno::LOOP) => {
                 let why = "not a directory, or a link to one; name the directory itself";
                 return Err(OpenError::unfit(path, why));
             }
@@ -53,7 +54,8 @@ impl AuditDir {
 
     /// Opens a file of the log for reading and appending; makes it, durably, if `create` is set.
     pub(super) fn open_file(&self, name: &str, create: bool) -> io::Result<File> {
-        let (file, is_new) = open_in(&self.dir, name, OFlags::APPEND, create)?;
+        let (file, is_new) = open_in(&self.dir, name, OFlags::APPEND, create)
+            .map_err(|error| named(&self.path.join(name), error))?;
         let meta = file.metadata()?;
         if let Some(why) = unfit(&meta) {
             return Err(OpenError::unfit(&self.path.join(name), why).into());
@@ -94,8 +96,8 @@ fn lock(path: &Path, dir: &File) -> Result<File, OpenError> {
     let at = path.join(LOCK);
     // The file may be removed between opening and locking it; then the lock would be on nothing.
     for _ in 0..8 {
-        let (mut file, _) = open_in(dir, LOCK, OFlags::empty(), true)
-            .map_err(OpenError::io(&at, "cannot be opened"))?;
+        let (mut file, _) =
+            open_in(dir, LOCK, OFlags::empty(), true).map_err(|error| named(&at, error))?;
         let meta = file.metadata().map_err(OpenError::io(&at, "cannot be examined"))?;
         if let Some(why) = unfit(&meta).filter(|_| meta.nlink() > 0) {
             return Err(OpenError::unfit(&at, why));
@@ -132,24 +134,25 @@ fn holder(file: &mut File) -> Option<u32> {
     }
 }
 
-fn open_in(dir: &File, name: &str, extra: OFlags, create: bool) -> io::Result<(File, bool)> {
+/// Puts the path to what was found when the file there was opened.
+fn named(path: &Path, error: Errno) -> OpenError {
+    match error {
+        Errno::LOOP => OpenError::unfit(path, "a link, which is never followed; move it away"),
+        error => OpenError::io(path, "cannot be opened")(error.into()),
+    }
+}
+
+fn open_in(dir: &File, name: &str, extra: OFlags, create: bool) -> Result<(File, bool), Errno> {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | extra;
     let mode = Mode::RUSR | Mode::WUSR;
     if create {
         match rustix::fs::openat(dir, name, flags | OFlags::CREATE | OFlags::EXCL, mode) {
             Ok(file) => return Ok((file.into(), true)),
-            Err(rustix::io::Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error),
         }
     }
-    match rustix::fs::openat(dir, name, flags, mode) {
-        Ok(file) => Ok((file.into(), false)),
-        Err(rustix::io::Errno::LOOP) => {
-            let why = format!("`{name}` is a link, which is never followed; move it away");
-            Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
-        }
-        Err(error) => Err(error.into()),
-    }
+    Ok((rustix::fs::openat(dir, name, flags, mode)?.into(), false))
 }
 
 fn unfit(meta: &Metadata) -> Option<&'static str> {
