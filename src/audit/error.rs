@@ -14,7 +14,7 @@ pub enum OpenError {
         why: &'static str,
     },
     /// The machine refused.
-    #[error("{path}: {what}: {source}", path = Quoted(path))]
+    #[error("{path}: {what}: {source}; {fix}", path = Quoted(path), fix = fix_of(source.kind()))]
     Io {
         /// The directory or file.
         path: PathBuf,
@@ -113,6 +113,14 @@ pub enum ShutdownError {
     /// The writer's thread ended by a panic.
     #[error("the thread `sec0-audit` panicked; its last records may be missing")]
     Panicked,
+}
+
+fn fix_of(kind: io::ErrorKind) -> &'static str {
+    if kind == io::ErrorKind::PermissionDenied {
+        "let the user that runs this program write there, or name another audit directory"
+    } else {
+        "put that right, or name another audit directory"
+    }
 }
 
 struct Quoted<'a>(&'a Path);

@@ -3,7 +3,7 @@ use super::disk::Disk;
 use super::envelope::{Form, Site, write_call};
 use super::error::{OpenError, ShutdownError};
 use super::event::Event;
-use super::journal::{self, Ack, Journal, Lost, Recovered};
+use super::journal::{self, Ack, Journal, Lost, Recovered, Stuck};
 use super::options::LogOptions;
 use super::queue::{Entry, Health, Shared, Slot};
 use super::read::Line;
@@ -99,20 +99,10 @@ impl Log {
             let event = Event::cut(clock.wall(), cut);
             shared.push_other(Entry::Event(Box::new(event)), &*clock);
         }
-        let (unknown, outcomes): (Vec<_>, Vec<_>) =
-            found.records.iter().partition(|record| record.is_unknown);
-        if !found.records.is_empty() {
-            let event = Event::revived(clock.wall(), count(outcomes.len()), count(unknown.len()));
+        if let Some(event) = found.event(clock.wall()) {
             shared.push_other(Entry::Event(Box::new(event)), &*clock);
         }
-        let mut leftovers = Leftovers {
-            disk: home.map(|(disk, _)| disk),
-            files: found.files,
-            records: found.records.len(),
-        };
-        if leftovers.records == 0 {
-            leftovers.remove();
-        }
+        let leftovers = Leftovers::new(home.map(|(disk, _)| disk), found.files, found.records.len());
         let revived = found.records.into_iter().map(|record| Entry::Revived(Box::new(record)));
         let site = Arc::new(options.site);
         let writer = Writer {
@@ -134,13 +124,7 @@ impl Log {
             leftovers,
             not_synced: None,
         };
-        let runtime = options.runtime.or_else(|| Handle::try_current().ok());
-        let thread = std::thread::Builder::new().name("sec0-audit".to_owned());
-        let thread = thread.spawn(move || {
-            let _runtime = runtime.as_ref().map(Handle::enter);
-            writer.run();
-        });
-        let thread = Mutex::new(Some(thread.map_err(OpenError::Thread)?));
+        let thread = Mutex::new(Some(spawn(writer, options.runtime)?));
         Ok(Self(Arc::new(Inner {
             shared,
             clock,
@@ -208,7 +192,7 @@ impl Log {
     pub fn intend(&self, facts: &mut Facts) -> Result<Durable, NotDurable> {
         let journal = self.0.journal.as_ref().ok_or(NotDurable)?;
         let payload = self.payload(facts, Form::Intent);
-        let handed_in = journal.intend(payload, self.0.clock.monotonic(), self.0.durable_within);
+        let handed_in = journal.intend(payload, self.0.stuck());
         let (id, ack) = handed_in.map_err(|Lost| NotDurable)?;
         facts.intent = Some(id);
         Ok(Durable { ack, within: self.0.durable_within })
@@ -228,8 +212,7 @@ impl Log {
         let handed_in = match &self.0.journal {
             Some(journal) => {
                 let payload = self.payload(&facts, Form::Outcome);
-                let now = self.0.clock.monotonic();
-                journal.conclude(facts.intent, payload, now, self.0.durable_within)
+                journal.conclude(facts.intent, payload, self.0.stuck())
             }
             None => Err(Lost),
         };
@@ -300,6 +283,10 @@ impl Log {
 }
 
 impl Inner {
+    fn stuck(&self) -> Stuck {
+        Stuck { now: self.clock.monotonic(), after: self.durable_within }
+    }
+
     /// Collects the thread, which has said that it ends.
     fn join(&self) {
         let thread = self.thread.lock().take();
@@ -355,6 +342,16 @@ impl Durable {
     }
 }
 
+fn spawn(writer: Writer, runtime: Option<Handle>) -> Result<JoinHandle<()>, OpenError> {
+    let runtime = runtime.or_else(|| Handle::try_current().ok());
+    let thread = std::thread::Builder::new().name("sec0-audit".to_owned());
+    let thread = thread.spawn(move || {
+        let _runtime = runtime.as_ref().map(Handle::enter);
+        writer.run();
+    });
+    thread.map_err(OpenError::Thread)
+}
+
 fn start_journal(
     (disk, stream): &(Arc<dyn Disk>, Stream),
     clock: &Arc<dyn Clock>,
@@ -366,10 +363,6 @@ fn start_journal(
     let (disk, clock) = (Arc::clone(disk), Arc::clone(clock));
     let journal = journal::start(disk, stream.journal(), clock, epoch, next_seq);
     journal.map(Arc::new).map_err(OpenError::Thread)
-}
-
-fn count(records: usize) -> u64 {
-    u64::try_from(records).unwrap_or(u64::MAX)
 }
 
 /// The chain behind the last line of the log.

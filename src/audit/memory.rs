@@ -1,6 +1,9 @@
 use super::day::Day;
+use super::disk::{Disk, DiskFile};
 use super::sink::{AuditSink, Tail};
+use super::stream::Stream;
 use parking_lot::{Condvar, Mutex};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,9 +78,112 @@ impl AuditSink for MemorySink {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        match self.0.kept.lock().failing {
-            Some(kind) => Err(kind.into()),
-            None => Ok(()),
+        self.0.works()
+    }
+
+    /// A disk in memory, empty each time: intents are kept no longer than the process that has
+    /// them.
+    fn disk(&self) -> Option<(Arc<dyn Disk>, Stream)> {
+        let disk = MemoryDisk { sink: Arc::clone(&self.0), files: Mutex::default() };
+        Some((Arc::new(disk), Stream::default()))
+    }
+}
+
+impl Shared {
+    fn works(&self) -> io::Result<()> {
+        self.kept.lock().failing.map_or(Ok(()), |kind| Err(kind.into()))
+    }
+}
+
+/// Fails when the sink does.
+#[derive(Debug)]
+struct MemoryDisk {
+    sink: Arc<Shared>,
+    files: Mutex<BTreeMap<String, Bytes>>,
+}
+
+type Bytes = Arc<Mutex<Vec<u8>>>;
+
+impl Disk for MemoryDisk {
+    fn place(&self) -> String {
+        "memory".to_owned()
+    }
+
+    fn open(&self, name: &str, create: bool) -> io::Result<Box<dyn DiskFile>> {
+        self.sink.works()?;
+        let mut files = self.files.lock();
+        let bytes = match files.get(name) {
+            Some(bytes) => Arc::clone(bytes),
+            None if create => Arc::clone(files.entry(name.to_owned()).or_default()),
+            None => return Err(io::ErrorKind::NotFound.into()),
+        };
+        Ok(Box::new(MemoryFile { sink: Arc::clone(&self.sink), bytes }))
+    }
+
+    fn names(&self, folder: &str) -> io::Result<Vec<String>> {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let files = self.files.lock();
+        let inside = files.keys().filter_map(|name| name.strip_prefix(&prefix));
+        Ok(inside.filter(|name| !name.contains('/')).map(str::to_owned).collect())
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.sink.works()?;
+        self.files.lock().insert(name.to_owned(), Arc::new(Mutex::new(bytes.to_vec())));
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.files.lock().remove(name);
+        self.sink.works()
+    }
+}
+
+#[derive(Debug)]
+struct MemoryFile {
+    sink: Arc<Shared>,
+    bytes: Bytes,
+}
+
+impl DiskFile for MemoryFile {
+    fn length(&self) -> io::Result<u64> {
+        Ok(u64::try_from(self.bytes.lock().len()).unwrap_or(u64::MAX))
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let held = self.bytes.lock();
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(held.len());
+        let some = held.get(from..).unwrap_or_default();
+        let length = some.len().min(bytes.len());
+        for (to, from) in bytes.iter_mut().zip(some) {
+            *to = *from;
         }
+        Ok(length)
+    }
+
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.sink.works()?;
+        let mut held = self.bytes.lock();
+        let from = usize::try_from(offset).map_err(io::Error::other)?;
+        let end = from.saturating_add(bytes.len());
+        if held.len() < end {
+            held.resize(end, 0);
+        }
+        held.get_mut(from..end).ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn set_length(&mut self, length: u64) -> io::Result<()> {
+        self.sink.works()?;
+        self.bytes.lock().resize(usize::try_from(length).map_err(io::Error::other)?, 0);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sink.works()
+    }
+
+    fn is_in_place(&self) -> io::Result<bool> {
+        Ok(true)
     }
 }

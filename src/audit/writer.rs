@@ -59,11 +59,11 @@ pub(super) struct Dirty {
 /// Files of a journal that was recovered.
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
-    pub(super) disk: Option<Arc<dyn Disk>>,
+    disk: Option<Arc<dyn Disk>>,
     /// Removed when everything that was in them is durable in the log.
-    pub(super) files: Vec<String>,
+    files: Vec<String>,
     /// How many records of theirs are not synced yet.
-    pub(super) records: usize,
+    records: usize,
 }
 
 /// Lines of one day that are sealed and not appended yet.
@@ -280,8 +280,16 @@ impl Blocked {
 }
 
 impl Leftovers {
+    pub(super) fn new(disk: Option<Arc<dyn Disk>>, files: Vec<String>, records: usize) -> Self {
+        let mut leftovers = Self { disk, files, records };
+        if records == 0 {
+            leftovers.remove();
+        }
+        leftovers
+    }
+
     /// Removes the files. One that stays is looked through again at the next start.
-    pub(super) fn remove(&mut self) {
+    fn remove(&mut self) {
         let Some(disk) = self.disk.take() else { return };
         for name in self.files.drain(..) {
             if let Err(error) = disk.remove(&name) {

@@ -57,6 +57,24 @@ pub enum KeyError {
         /// Its permission bits.
         mode: u32,
     },
+    /// Someone else owns the file.
+    #[error(
+        "[sec0-signer] Signing key file \"{}\" belongs to another user, who can read and change it; \
+         make a key of your own, or run `chown` on this one", path.display()
+    )]
+    Foreign {
+        /// The file, with links resolved.
+        path: PathBuf,
+    },
+    /// A link stands where the audit directory has its own key.
+    #[error(
+        "[sec0-signer] the key of the audit directory is not read through the link `{}`; put the \
+         key itself there, or name it with `signing.key_ref`", path.display()
+    )]
+    Linked {
+        /// The link.
+        path: PathBuf,
+    },
     /// The file holds something else.
     #[error(
         "[sec0-signer] Signing key must be base64 for a 32-byte seed or 64-byte secret key; \
@@ -99,7 +117,10 @@ pub enum KeyError {
         path: PathBuf,
     },
     /// A new key cannot be written.
-    #[error("the file `{}` cannot be written: {cause}", path.display())]
+    #[error(
+        "the file `{}` cannot be written: {cause}; put that right, or name another place",
+        path.display()
+    )]
     Unwritable {
         /// The file or directory.
         path: PathBuf,
@@ -114,6 +135,8 @@ pub enum KeyError {
 fn fix_of(path: &Path, cause: &std::io::Error) -> String {
     if cause.kind() == std::io::ErrorKind::NotFound {
         format!("; make a key with `sec0 keygen --out {}`", path.display())
+    } else if cause.kind() == std::io::ErrorKind::PermissionDenied {
+        "; run this program as the owner of the key, or give it a key of its own".to_owned()
     } else {
         String::new()
     }

@@ -67,22 +67,37 @@ pub fn read_public(path: &Path) -> Result<PublicKey, KeyError> {
 }
 
 /// Reads the seed from a key file: base64 of the seed, or of seed and public key. Links are
-/// followed; the file they lead to must be a regular one that only its owner may read and write.
+/// followed; the file they lead to must be a regular one of this user or of root, which only its
+/// owner may read and write.
 ///
 /// # Errors
 ///
-/// When the file cannot be read, is open to others, or does not hold a key.
+/// When the file cannot be read, is another user's or open to others, or does not hold a key.
 pub fn read_seed(path: &Path) -> Result<Secret<[u8; 32]>, KeyError> {
     let unreadable = |cause| KeyError::Unreadable { path: path.to_owned(), cause };
     let resolved = path.canonicalize().map_err(unreadable)?;
     read_resolved(path, &resolved)
 }
 
+/// Refuses a link at `path`, for places where a key is made or looked for without being named.
+pub(crate) fn refuse_link(path: &Path) -> Result<(), KeyError> {
+    match path.symlink_metadata() {
+        Ok(meta) if meta.is_symlink() => Err(KeyError::Linked { path: path.to_owned() }),
+        // What cannot be examined cannot be opened either, and that error says more.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// Reads the seed from `resolved`, which holds no links; errors speak of `path`.
 pub(super) fn read_resolved(path: &Path, resolved: &Path) -> Result<Secret<[u8; 32]>, KeyError> {
     let unreadable = |cause| KeyError::Unreadable { path: path.to_owned(), cause };
     let file = open_regular(resolved).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.mode() & 0o7777;
+    let meta = file.metadata().map_err(unreadable)?;
+    // Root reads the files of all users, and may be read by none: what is root's is no stranger's.
+    if meta.uid() != 0 && meta.uid() != rustix::process::geteuid().as_raw() {
+        return Err(KeyError::Foreign { path: resolved.to_owned() });
+    }
+    let mode = meta.mode() & 0o7777;
     if mode & 0o066 != 0 {
         return Err(KeyError::OpenToOthers { path: resolved.to_owned(), mode });
     }

@@ -287,7 +287,10 @@ fn open_key(key_ref: Option<&str>, audit_dir: Option<&Path>) -> Result<LocalDevS
         // Without either this is the error that says so.
         (key_ref, _) => return LocalDevSigner::from_key_ref(key_ref.unwrap_or_default()),
     };
-    let key = dir.join("keys/ed25519.key");
+    let (keys, key) = (dir.join("keys"), dir.join("keys/ed25519.key"));
+    // They may be older than the directory's being private.
+    key_file::refuse_link(&keys)?;
+    key_file::refuse_link(&key)?;
     if !key.exists() && !may_have_log(dir) {
         key_file::generate(&key)?;
     }

@@ -35,6 +35,7 @@ mod programs;
 mod property;
 mod reasons;
 mod records;
+mod strangers;
 mod transport;
 mod whole;
 mod wire;

@@ -3,6 +3,7 @@ use crate::audit::error::OpenError;
 use crate::audit::stream::Stream;
 use parking_lot::Mutex;
 use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 use std::fs::{DirBuilder, File, Metadata, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, PermissionsExt as _};
@@ -69,13 +70,13 @@ impl LocalDisk {
             if create {
                 match rustix::fs::mkdirat(&at, part, Mode::RWXU) {
                     Ok(()) => at.sync_all()?,
-                    Err(rustix::io::Errno::EXIST) => {}
+                    Err(Errno::EXIST) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
             let next = match rustix::fs::openat(&at, part, FOLDER, Mode::empty()) {
                 Ok(next) => File::from(next),
-                Err(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
+                Err(Errno::NOTDIR | Errno::LOOP) => {
                     return Err(OpenError::unfit(&path, NO_FOLDER).into());
                 }
                 Err(error) => return Err(error.into()),
@@ -109,7 +110,8 @@ impl Disk for LocalDisk {
     fn open(&self, name: &str, create: bool) -> io::Result<Box<dyn DiskFile>> {
         let path = self.path.join(name);
         self.within(name, create, |dir, last| {
-            let (file, is_new) = open_in(dir, last, create)?;
+            let (file, is_new) =
+                open_in(dir, last, create).map_err(|error| named(&path, error))?;
             let meta = file.metadata()?;
             if let Some(why) = unfit(&meta) {
                 return Err(OpenError::unfit(&path, why).into());
@@ -119,7 +121,8 @@ impl Disk for LocalDisk {
                 file.sync_all()?;
                 dir.sync_all()?;
             }
-            Ok(Box::new(LocalFile { path: path.clone(), file }) as Box<dyn DiskFile>)
+            let file: Box<dyn DiskFile> = Box::new(LocalFile { path: path.clone(), file });
+            Ok(file)
         })
     }
 
@@ -148,7 +151,8 @@ impl Disk for LocalDisk {
         self.within(name, true, |dir, last| {
             let next = format!("{last}.next");
             unlink(dir, &next)?;
-            let (mut file, _) = open_in(dir, &next, true)?;
+            let (mut file, _) =
+                open_in(dir, &next, true).map_err(|error| named(&self.path.join(name), error))?;
             file.write_all(bytes)?;
             file.sync_all()?;
             rustix::fs::renameat(dir, &next, dir, last)?;
@@ -215,7 +219,7 @@ impl Held {
         make(path)?;
         let dir = match rustix::fs::open(path, FOLDER, Mode::empty()) {
             Ok(dir) => File::from(dir),
-            Err(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
+            Err(Errno::NOTDIR | Errno::LOOP) => {
                 let why = "not a directory, or a link to one; name the directory itself";
                 return Err(OpenError::unfit(path, why));
             }
@@ -252,7 +256,7 @@ fn is_at(path: &Path, here: &Metadata) -> io::Result<bool> {
 
 fn unlink(dir: &File, name: &str) -> io::Result<()> {
     match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
-        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
@@ -279,8 +283,7 @@ fn lock(path: &Path, name: &str, dir: &File) -> Result<(File, u64), OpenError> {
     let at = path.join(name);
     // The file may be removed between opening and locking it; then the lock would be on nothing.
     for _ in 0..8 {
-        let (mut file, _) =
-            open_in(dir, name, true).map_err(OpenError::io(&at, "cannot be opened"))?;
+        let (mut file, _) = open_in(dir, name, true).map_err(|error| named(&at, error))?;
         let meta = file.metadata().map_err(OpenError::io(&at, "cannot be examined"))?;
         if let Some(why) = unfit(&meta).filter(|_| meta.nlink() > 0) {
             return Err(OpenError::unfit(&at, why));
@@ -331,24 +334,25 @@ impl Label {
     }
 }
 
-fn open_in(dir: &File, name: &str, create: bool) -> io::Result<(File, bool)> {
+/// Puts the path to what was found when the file there was opened.
+fn named(path: &Path, error: Errno) -> OpenError {
+    match error {
+        Errno::LOOP => OpenError::unfit(path, "a link, which is never followed; move it away"),
+        error => OpenError::io(path, "cannot be opened")(error.into()),
+    }
+}
+
+fn open_in(dir: &File, name: &str, create: bool) -> Result<(File, bool), Errno> {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let mode = Mode::RUSR | Mode::WUSR;
     if create {
         match rustix::fs::openat(dir, name, flags | OFlags::CREATE | OFlags::EXCL, mode) {
             Ok(file) => return Ok((file.into(), true)),
-            Err(rustix::io::Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error),
         }
     }
-    match rustix::fs::openat(dir, name, flags, mode) {
-        Ok(file) => Ok((file.into(), false)),
-        Err(rustix::io::Errno::LOOP) => {
-            let why = format!("`{name}` is a link, which is never followed; move it away");
-            Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
-        }
-        Err(error) => Err(error.into()),
-    }
+    Ok((rustix::fs::openat(dir, name, flags, mode)?.into(), false))
 }
 
 fn unfit(meta: &Metadata) -> Option<&'static str> {

@@ -144,7 +144,7 @@ impl Keeper {
         };
         let (length, reserve) = (size(length), size(reserve));
         if let Err(error) = self.make_room(length, reserve) {
-            self.report(&error);
+            report(&error);
             return lost(ack);
         }
         let Some(current) = &mut self.current else { return lost(ack) };
@@ -231,7 +231,7 @@ impl Keeper {
         });
         let waiting = std::mem::take(&mut self.waiting);
         if let Err(error) = &synced {
-            self.report(error);
+            report(error);
             self.spoil(&waiting);
         }
         let said = synced.map_err(|_reported| Lost);
@@ -268,10 +268,6 @@ impl Keeper {
         done.unwrap_or_else(|_panic| Err(io::Error::other("the disk panicked")))
     }
 
-    fn report(&self, error: &io::Error) {
-        tracing::error!(%error, "the journal cannot be written, the calls that wait are refused");
-    }
-
     fn discard(&self, segment: &Segment) {
         if let Err(error) = self.disk.remove(&segment.name) {
             let name = &segment.name;
@@ -286,6 +282,10 @@ impl Keeper {
             segments.for_each(|segment| self.discard(segment));
         }
     }
+}
+
+fn report(error: &io::Error) {
+    tracing::error!(%error, "the journal cannot be written, the calls that wait are refused");
 }
 
 fn tell(ack: oneshot::Sender<Result<(), Lost>>, said: Result<(), Lost>) {

@@ -20,7 +20,7 @@ mod recover;
 mod tests;
 
 pub(super) use keeper::start;
-pub(super) use queue::{Ack, Journal, Lost};
+pub(super) use queue::{Ack, Journal, Lost, Stuck};
 pub(super) use recover::{Recovered, Revived, recover};
 
 /// The bytes of one segment: all of them are on the disk before the first is needed.

@@ -19,6 +19,13 @@ pub(in crate::audit) type Ack = oneshot::Receiver<Result<(), Lost>>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::audit) struct Lost;
 
+/// When a disk counts as stuck: it has worked on one thing for longer than `after`.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::audit) struct Stuck {
+    pub(in crate::audit) now: Instant,
+    pub(in crate::audit) after: Duration,
+}
+
 /// Something to make durable.
 pub(super) struct Item {
     pub(super) kind: Kind,
@@ -42,10 +49,20 @@ struct State {
     /// No line of a call that comes now has a lower `seq`.
     base_seq: u64,
     is_asleep: bool,
-    is_closing: bool,
-    has_ended: bool,
+    phase: Phase,
     /// When the write or sync that runs now began.
     busy_since: Option<Instant>,
+}
+
+/// How far the end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    #[default]
+    Open,
+    /// What was handed in is still written.
+    Closing,
+    /// Nothing is taken any more.
+    Ended,
 }
 
 /// What the thread finds when it looks.
@@ -58,14 +75,13 @@ pub(super) struct Work {
 
 impl Journal {
     /// Hands in an intent: the record that the call has if nobody ever learns how it ended.
-    /// Refused at once, with nothing handed in, when the disk has not answered for `patience`.
+    /// Refused at once, with nothing handed in, when the disk is `stuck`.
     pub(in crate::audit) fn intend(
         &self,
         payload: Vec<u8>,
-        now: Instant,
-        patience: Duration,
+        stuck: Stuck,
     ) -> Result<(u64, Ack), Lost> {
-        self.shared.hand_in(Kind::Intent, None, payload, now, patience)
+        self.shared.hand_in(Kind::Intent, None, payload, stuck)
     }
 
     /// Hands in the record of a call that has ended, with the number of its intent if it has one.
@@ -73,10 +89,9 @@ impl Journal {
         &self,
         intent: Option<u64>,
         payload: Vec<u8>,
-        now: Instant,
-        patience: Duration,
+        stuck: Stuck,
     ) -> Result<(u64, Ack), Lost> {
-        self.shared.hand_in(Kind::Outcome, intent, payload, now, patience)
+        self.shared.hand_in(Kind::Outcome, intent, payload, stuck)
     }
 
     /// The lines of these calls are durable in the log, and so are all with a `seq` below
@@ -90,7 +105,7 @@ impl Journal {
     /// Writes what was handed in, removes the files if every line is in the log, and ends. Blocks
     /// until then.
     pub(in crate::audit) fn close(&self) {
-        self.shared.update(|state| state.is_closing = true);
+        self.shared.begin_end();
         let thread = self.thread.lock().take();
         if let Some(Err(_panic)) = thread.map(JoinHandle::join) {
             tracing::error!("the thread `sec0-journal` panicked");
@@ -104,13 +119,13 @@ impl Shared {
         kind: Kind,
         id: Option<u64>,
         payload: Vec<u8>,
-        now: Instant,
-        patience: Duration,
+        stuck: Stuck,
     ) -> Result<(u64, Ack), Lost> {
         let (ack, acked) = oneshot::channel();
         let mut state = self.state.lock();
-        let is_stuck = |since: Instant| now.saturating_duration_since(since) > patience;
-        if state.has_ended || state.busy_since.is_some_and(is_stuck) {
+        let is_stuck =
+            |since: Instant| stuck.now.saturating_duration_since(since) > stuck.after;
+        if state.phase == Phase::Ended || state.busy_since.is_some_and(is_stuck) {
             return Err(Lost);
         }
         let id = id.unwrap_or(state.next_id);
@@ -124,10 +139,11 @@ impl Shared {
         Ok((id, acked))
     }
 
-    fn update(&self, change: impl FnOnce(&mut State)) {
+    fn begin_end(&self) {
         let mut state = self.state.lock();
-        change(&mut state);
-        state.is_asleep = false;
+        if state.phase == Phase::Open {
+            state.phase = Phase::Closing;
+        }
         drop(state);
         self.work.notify_one();
     }
@@ -143,7 +159,7 @@ impl Shared {
     /// Waits until there is something to write, or the end.
     pub(super) fn take(&self) -> Work {
         let mut state = self.state.lock();
-        while state.items.is_empty() && !state.is_closing {
+        while state.items.is_empty() && state.phase == Phase::Open {
             state.is_asleep = true;
             self.work.wait(&mut state);
         }
@@ -152,7 +168,7 @@ impl Shared {
             items: std::mem::take(&mut state.items),
             settled: std::mem::take(&mut state.settled),
             base_seq: state.base_seq,
-            is_closing: state.is_closing,
+            is_closing: state.phase != Phase::Open,
         }
     }
 
@@ -168,7 +184,7 @@ impl Shared {
     /// Nothing is taken any more; what is still queued is lost to those who wait for it.
     pub(super) fn end(&self) {
         let mut state = self.state.lock();
-        state.has_ended = true;
+        state.phase = Phase::Ended;
         state.busy_since = None;
         state.items.clear();
     }

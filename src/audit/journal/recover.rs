@@ -3,8 +3,10 @@ use super::entry::{self, Header, Kind};
 use crate::audit::chain::Ties;
 use crate::audit::day::Day;
 use crate::audit::disk::{Disk, DiskFile};
+use crate::audit::event::Event;
 use crate::audit::read::{Line, members};
 use crate::audit::stream::Stream;
+use crate::clock::Timestamp;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 
@@ -79,10 +81,21 @@ fn collect(
     if is_unknown && calls.contains_key(&key) {
         return;
     }
-    match Revived::read(entry.payload, is_unknown) {
-        Some(call) => drop(calls.insert(key, call)),
+    if let Some(call) = Revived::read(entry.payload, is_unknown) {
+        calls.insert(key, call);
+    } else {
         // It is chained, so it was written like that: nothing of ours.
-        None => tracing::error!("an entry of the journal is no record of a call; it is left out"),
+        tracing::error!("an entry of the journal is no record of a call; it is left out");
+    }
+}
+
+impl Recovered {
+    /// What the log says of it; `None` where there is nothing to say.
+    pub(in crate::audit) fn event(&self, at: Timestamp) -> Option<Event> {
+        let (unknown, outcomes): (Vec<_>, Vec<_>) =
+            self.records.iter().partition(|record| record.is_unknown);
+        let count = |records: Vec<_>| u64::try_from(records.len()).unwrap_or(u64::MAX);
+        (!self.records.is_empty()).then(|| Event::revived(at, count(outcomes), count(unknown)))
     }
 }
 

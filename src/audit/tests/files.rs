@@ -65,7 +65,9 @@ fn a_link_or_a_file_of_another_kind_is_refused() {
     fs::create_dir_all(&dir).unwrap();
     symlink(real.join("elsewhere"), dir.join(TODAY)).unwrap();
     let error = FileSink::open(&dir).unwrap().tail().unwrap_err();
-    assert!(error.to_string().contains("is a link"), "{error}");
+    let at = dir.join(TODAY);
+    let said = format!("`{}`: a link, which is never followed; move it away", at.display());
+    assert_eq!(error.to_string(), said);
     assert!(!real.join("elsewhere").exists());
 
     fs::remove_file(dir.join(TODAY)).unwrap();
