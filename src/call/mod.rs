@@ -4,6 +4,7 @@
 //! and gets an [`Outcome`] back; everything in between speaks in the types of this folder.
 
 mod asked;
+mod audit_mode;
 mod claimed;
 mod cleared;
 mod name;
@@ -14,6 +15,7 @@ mod span;
 mod trail;
 
 pub use asked::{Arguments, Call};
+pub use audit_mode::{AuditMode, AuditModes, LineSigning, UnknownAuditMode};
 pub use claimed::{Claimed, JsonText, RareClaims, RejectedClaim, Unusable};
 pub use cleared::Cleared;
 pub use name::{ServerIdent, ToolName, ToolRef, ToolVersion};
