@@ -12,7 +12,7 @@ pub mod secret; // What is never printed.
 
 // Floor 1: bytes.
 pub mod canonical; // One value, one text (RFC 8785).
-pub mod digest; // SHA-256 of exact bytes.
+pub mod digest; // SHA-256 of exact bytes, with and without a key.
 pub mod sign; // Who signs the records.
 
 // Floor 2: domains.
@@ -31,6 +31,7 @@ pub mod stack; // One tower layer per step.
 
 // The paved path.
 pub use audit::AuditSink;
+pub use call::{AuditMode, LineSigning};
 pub use mcp::{MapRegistry, ServerHandlerExt, ToolRouterExt};
 pub use policy::Policy;
 pub use sign::{LocalDevSigner, Signer};

@@ -43,7 +43,7 @@ const ALL: &[About] = &[
     on("tools", "What may be called."),
     on("enforcement", "What refuses."),
     with("security", "{}", "Limits and checks of arguments."),
-    on("audit", "How records are written."),
+    with("audit", "{}", "How records are written."),
     on("expose", "Which tools a client is shown."),
     on("rules", "What arguments a call may have."),
     on("approval_sets", "Named sets of people who approve."),
@@ -170,11 +170,22 @@ const ALL: &[About] = &[
     on("ap2.trust.clockSkewSec", "How far clocks may differ."),
     on("ap2.mode", "What a missing mandate does."),
     // `audit`, `registry`.
-    with("audit.mode", "batch", "When a record is durable."),
-    with("audit.mode.read", "batch", "The mode of tools that only read."),
-    with("audit.mode.write", "batch", "The mode of all other tools."),
-    on("audit.signing", "What is signed."),
-    on("audit.digest_key", "Where the key of the digests is."),
+    with(
+        "audit.mode",
+        "by side effect",
+        "When a record is durable. `batch`: after the reply. `blocking`: the intent before the handler runs. `blocking-strict`: the outcome before the reply leaves, too. A mode of the options wins.",
+    ),
+    with("audit.mode.read", "batch", "The mode of calls without a side effect."),
+    with("audit.mode.write", "blocking", "The mode of all other calls."),
+    with(
+        "audit.signing",
+        "record",
+        "What is signed: each line, or only the checkpoint, which covers the lines.",
+    ),
+    on(
+        "audit.digest_key",
+        "`file://` and the path of a key file: the base64 of 32 bytes, in a directory that `signing.key_ref` may name. With it the digests of arguments and results are HMAC-SHA-256.",
+    ),
     on("registry.lock", "The lock file of tool definitions."),
     // `rules`, `approval_sets`.
     on("rules[].id", "The name of the rule, in records."),

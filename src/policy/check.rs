@@ -33,14 +33,6 @@ impl Check {
                 return Value::Number(number.clone());
             }
             (Shape::OneOf(words), Kind::Text(text)) => return self.word(node, text, words, shape),
-            (Shape::Choice(words, built, why), Kind::Text(text)) => {
-                let value = self.word(node, text, words, shape);
-                if words.contains(&text.as_str()) && !built.contains(&text.as_str()) {
-                    let built = listed(built);
-                    self.say(node.place, &format!("is `{text}`, but {why}; set it to {built}"));
-                }
-                return value;
-            }
             (Shape::Text(check) | Shape::Told(check, _), Kind::Text(text)) => {
                 if let Err(fault) = check(text) {
                     self.say(node.place, &fault);

@@ -4,7 +4,7 @@ use super::entry::{Entry, Override};
 use super::error::{Place, Problem};
 use super::tree::Node;
 use super::verdict::Effect;
-use crate::call::{Force, Reason};
+use crate::call::{AuditModes, Force, LineSigning, Reason};
 use crate::digest::Digest;
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ pub struct Policy {
     require_idempotency_key: Option<&'static str>,
     max_payload_bytes: Option<u64>,
     max_duration: Option<Duration>,
+    audit_modes: AuditModes,
+    line_signing: LineSigning,
+    digest_key_ref: Option<String>,
     warnings: Vec<Problem>,
 }
 
@@ -83,6 +86,21 @@ impl Policy {
     /// `security.limits.max_duration_ms`. `None` is no limit.
     pub fn max_duration(&self) -> Option<Duration> {
         self.max_duration
+    }
+
+    /// `audit.mode`; a class that it does not name has its default.
+    pub fn audit_modes(&self) -> AuditModes {
+        self.audit_modes
+    }
+
+    /// `audit.signing`.
+    pub fn line_signing(&self) -> LineSigning {
+        self.line_signing
+    }
+
+    /// `audit.digest_key`: where the key is, not the key.
+    pub fn digest_key_ref(&self) -> Option<&str> {
+        self.digest_key_ref.as_deref()
     }
 
     /// What this reason does to a call.
@@ -148,6 +166,9 @@ impl Policy {
             require_idempotency_key: required(&document),
             max_payload_bytes: limits.payload_bytes(),
             max_duration: limits.duration(),
+            audit_modes: document.audit.modes(),
+            line_signing: document.audit.signing,
+            digest_key_ref: document.audit.digest_key,
             tenant: document.tenant,
             key_ref: document.signing.key_ref,
             warnings: Vec::new(),

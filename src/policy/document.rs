@@ -1,5 +1,5 @@
 use super::words;
-use crate::call::{Op, Reason};
+use crate::call::{AuditMode, AuditModes, LineSigning, Op, Reason};
 use serde::Deserialize;
 use std::fmt;
 use std::time::Duration;
@@ -20,6 +20,8 @@ pub(super) struct Document {
     pub(super) security: Security,
     #[serde(default)]
     pub(super) side_effects: SideEffects,
+    #[serde(default)]
+    pub(super) audit: Audit,
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,6 +81,30 @@ pub(super) struct Limits {
     max_duration_ms: Option<f64>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Audit {
+    mode: Option<Modes>,
+    #[serde(default)]
+    pub(super) signing: LineSigning,
+    pub(super) digest_key: Option<String>,
+}
+
+/// `audit.mode`: one for all, or one for each class.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum Modes {
+    All(AuditMode),
+    Each(Each),
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Each {
+    read: Option<AuditMode>,
+    write: Option<AuditMode>,
+}
+
 /// An entry of `deny_on`.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
@@ -134,6 +160,20 @@ impl Mode {
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl Audit {
+    /// The modes, a class that is not named at its default.
+    pub(super) fn modes(&self) -> AuditModes {
+        let usual = AuditModes::default();
+        match self.mode {
+            None => usual,
+            Some(Modes::All(mode)) => AuditModes::all(mode),
+            Some(Modes::Each(Each { read, write })) => {
+                AuditModes { read: read.unwrap_or(usual.read), write: write.unwrap_or(usual.write) }
+            }
+        }
     }
 }
 

@@ -31,19 +31,16 @@ impl Policy {
 /// What stands on a key's row of the page, and before it in an editor.
 pub(super) fn description(key: &Key, path: &str) -> String {
     let text = about(path).map_or("", |about| about.text);
-    let refused = match (key.stands, &key.shape) {
-        (Stands::Refused(unless, why), shape) => {
-            let accepted: Vec<_> = unless.spellings(shape);
+    let refused = match key.stands {
+        Stands::Refused(unless, why) => {
+            let accepted: Vec<_> = unless.spellings(&key.shape);
             let accepted: Vec<_> = accepted.iter().map(String::as_str).collect();
             match accepted.as_slice() {
                 [] => format!("Refused: {why}. "),
                 some => format!("Refused: {why}; only {} is accepted. ", alternatives(some)),
             }
         }
-        (_, Shape::Choice(_, built, why)) => {
-            format!("Only {} is accepted: {why}. ", alternatives(built))
-        }
-        _ => String::new(),
+        Stands::Enforced | Stands::Noted | Stands::Parts | Stands::Inner => String::new(),
     };
     format!("{refused}{text}")
 }
@@ -98,9 +95,7 @@ fn of(shape: &Shape, path: &str, strict: bool) -> Map<String, Value> {
         Shape::Number(least, most) => {
             json!({"type": "number", "minimum": least, "maximum": most})
         }
-        Shape::OneOf(words) | Shape::Choice(_, words, _) => {
-            json!({"type": "string", "enum": words})
-        }
+        Shape::OneOf(words) => json!({"type": "string", "enum": words}),
         Shape::Text(_) => json!({"type": "string", "pattern": r"\S"}),
         Shape::Told(_, words) => {
             let mut told = object(words());
@@ -230,7 +225,7 @@ fn accepted(key: &Key) -> Map<String, Value> {
 /// The value that is written so in this shape.
 fn literal(shape: &Shape, text: &str) -> Value {
     match shape {
-        Shape::OneOf(_) | Shape::Choice(..) | Shape::Text(_) | Shape::Told(..) => text.into(),
+        Shape::OneOf(_) | Shape::Text(_) | Shape::Told(..) => text.into(),
         Shape::Flag
         | Shape::Number(..)
         | Shape::List(_)

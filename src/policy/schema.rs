@@ -1,7 +1,7 @@
 //! Every key that a policy may have, in one table.
 
 use super::shape::Shape::{
-    Anything, Choice, Either, Filled, Flag, List, Number, OneOf, Open, Saying, Section, Text, Told,
+    Anything, Either, Filled, Flag, List, Number, OneOf, Open, Saying, Section, Text, Told,
 };
 use super::shape::Unless::{Absent, Is, Off, OffOr};
 use super::shape::{AMOUNT, COUNT, Key, SEVERITIES, Shape, Stands, TEXTS, TIMEOUT_ACTIONS, WORDS};
@@ -27,9 +27,6 @@ const UPLOAD: &str = "the export of the log is not built yet";
 const RATES: &str = "rate limits are not built yet";
 const RULES: &str = "argument rules are not built yet";
 const HIDING: &str = "every tool is listed; hiding some is not built yet";
-const DURABLE: &str = "records are written in batches; the durable modes are not built yet";
-const SIGNING: &str = "every record is signed by itself; another way is not built yet";
-const KEYED: &str = "digests with a key are not built yet";
 const LOCK: &str = "lock files are not built yet";
 const SIGNED: &str = "every record is signed, and that cannot be turned off";
 
@@ -42,7 +39,7 @@ pub(super) const ROOT: &[Key] = &[
     Key::new("tools", Section(TOOLS)).required(),
     Key::new("enforcement", Section(ENFORCEMENT)).required(),
     Key::new("security", Section(SECURITY)),
-    Key::parts("audit", AUDIT),
+    Key::new("audit", Section(AUDIT)),
     Key::later("expose", Anything, Is("all"), HIDING),
     Key::later("rules", List(&Section(unbuilt::RULE)), Off, RULES),
     Key::later("approval_sets", Open(&Section(unbuilt::APPROVAL_SET)), Off, APPROVALS),
@@ -171,16 +168,12 @@ const AP2: &[Key] = &[
     Key::later("mode", OneOf(&["observe", "partial", "full"]), Absent, MANDATES),
 ];
 
-const MODE: Shape = Choice(&["batch", "blocking", "blocking-strict"], &["batch"], DURABLE);
+const MODE: Shape = OneOf(&["batch", "blocking", "blocking-strict"]);
 
 const AUDIT: &[Key] = &[
-    Key::new(
-        "mode",
-        Either(&MODE, &Section(&[Key::new("read", MODE).noted(), Key::new("write", MODE).noted()])),
-    )
-    .noted(),
-    Key::later("signing", WORDS, Is("record"), SIGNING),
-    Key::later("digest_key", WORDS, Absent, KEYED),
+    Key::new("mode", Either(&MODE, &Section(&[Key::new("read", MODE), Key::new("write", MODE)]))),
+    Key::new("signing", OneOf(&["record", "checkpoint"])),
+    Key::new("digest_key", Told(words::key_file, words::key_file_schema)),
 ];
 
 const RATIO: Shape = Number(0, 1);
@@ -313,7 +306,7 @@ fn below(shape: &Shape, path: &str, visit: &mut impl FnMut(&str, &Key)) {
             below(one, path, &mut *visit);
             below(other, path, visit);
         }
-        Flag | Number(..) | OneOf(_) | Choice(..) | Text(_) | Told(..) | Anything => {}
+        Flag | Number(..) | OneOf(_) | Text(_) | Told(..) | Anything => {}
     }
 }
 

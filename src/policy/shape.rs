@@ -10,9 +10,6 @@ pub(super) enum Shape {
     Number(u32, u32),
     /// One of these words.
     OneOf(&'static [&'static str]),
-    /// One of the words of the first list; this version has those of the second, and the third
-    /// says what the others wait for.
-    Choice(&'static [&'static str], &'static [&'static str], &'static str),
     /// Text that passes a check; the check answers with what is wrong and what is allowed.
     Text(fn(&str) -> Result<(), String>),
     /// Text that passes a check, and what JSON Schema can say of that check.
@@ -101,7 +98,7 @@ impl Shape {
                 format!("a number of at least {least}")
             }
             Self::Number(least, most) => format!("a number from {least} to {most}"),
-            Self::OneOf(words) | Self::Choice(words, ..) => format!("one of {}", listed(words)),
+            Self::OneOf(words) => format!("one of {}", listed(words)),
             Self::Text(_) | Self::Told(..) => "text".to_owned(),
             Self::List(Self::Text(_) | Self::Told(..) | Self::OneOf(_)) => {
                 "a list of text".to_owned()
@@ -121,7 +118,6 @@ impl Shape {
             Self::Number(..) => "0",
             Self::List(_) | Self::Filled(_) => "[]",
             Self::OneOf(_)
-            | Self::Choice(..)
             | Self::Text(_)
             | Self::Told(..)
             | Self::Section(_)

@@ -105,6 +105,14 @@ pub(super) fn public_key(text: &str) -> Result<(), String> {
     }
 }
 
+/// Where a key file is. That there is one, and that it may be used, is not looked at here.
+pub(super) fn key_file(text: &str) -> Result<(), String> {
+    match text.strip_prefix("file://") {
+        Some(path) if !path.trim().is_empty() => Ok(()),
+        Some(_) | None => Err("must be `file://` and the path of a key file".to_owned()),
+    }
+}
+
 /// Something to read, and no control character.
 const TENANT: &str = r"^[^\u0000-\u001f\u007f-\u009f]*\S[^\u0000-\u001f\u007f-\u009f]*$";
 
@@ -126,6 +134,11 @@ pub(super) fn reason_schema() -> Value {
 /// What JSON Schema can say of [`pointer`].
 pub(super) fn pointer_schema() -> Value {
     json!({"pattern": "^(/([^~]|~[01])*)?$"})
+}
+
+/// What JSON Schema can say of [`key_file`].
+pub(super) fn key_file_schema() -> Value {
+    json!({"pattern": r"^file://.*\S"})
 }
 
 /// What JSON Schema can say of [`token`].

@@ -24,8 +24,8 @@ enforcement:
   mode: enforce
   dney_on: [tool_not_in_allowlist]
 
-audit:
-        mode: blocking
+registry:
+        lock: tools.lock
 ";
 
 #[test]
@@ -70,8 +70,7 @@ fn every_mistake_is_told_at_once_with_file_line_and_column() {
         "policy.yaml:6:14: `tools.allowlist` must be a list of text, found a number",
         "policy.yaml:9:3: unknown key `dney_on` in `enforcement`; did you mean `deny_on`? \
              allowed here: `mode`, `deny_on`, ",
-        "policy.yaml:12:15: `audit.mode` is `blocking`, but records are written in batches; \
-             the durable modes are not built yet; set it to `batch`",
+        "policy.yaml:12:15: `registry.lock` is refused: lock files are not built yet; leave it out",
     ];
     for start in starts {
         assert!(lines.iter().any(|line| line.starts_with(start)), "{start}\n{}", run.err);

@@ -1,4 +1,5 @@
 mod allowlist;
+mod audit;
 mod coverage;
 mod explain;
 mod contract;

@@ -282,14 +282,6 @@ fn what_is_not_built_is_refused_with_its_place_and_the_way_out() {
             "7:28: `enforcement.escalate_on` is refused: approvals are not built yet; leave it out or set it to `[]`",
         ),
         (
-            with("audit: {mode: blocking}"),
-            "8:15: `audit.mode` is `blocking`, but records are written in batches; the durable modes are not built yet; set it to `batch`",
-        ),
-        (
-            with("audit: {mode: {read: batch, write: blocking-strict}}"),
-            "8:36: `audit.mode.write` is `blocking-strict`, but records are written in batches; the durable modes are not built yet; set it to `batch`",
-        ),
-        (
             with("security: {egress_allowlist: []}"),
             "8:30: `security.egress_allowlist` is refused: URL arguments are not checked yet; leave it out",
         ),

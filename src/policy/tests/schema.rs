@@ -4,6 +4,7 @@ use super::super::schema::{ROOT, every_key};
 use super::super::shape::{Key, Shape, Stands, Unless};
 use super::contract::{put, smallest};
 use super::*;
+use crate::call::{AuditMode, AuditModes, LineSigning};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ptr;
@@ -54,7 +55,7 @@ security:
     headers: {intent: x-intent, cart: x-cart, bundle: x-bundle}
     trust: {didMethods: [web], issuersAllowlist: [], clockSkewSec: 30}
     mode: partial
-audit: {mode: batch, signing: record}
+audit: {mode: batch, signing: record, digest_key: 'file://keys/digest.key'}
 expose: all
 rules: []
 approval_sets: {}
@@ -135,8 +136,6 @@ fn accepts_every_key_at_a_value_that_asks_for_nothing_unbuilt() {
 #[test]
 fn accepts_each_section_that_is_not_built_when_it_is_off_or_empty() {
     for more in [
-        "audit: {mode: {read: batch, write: batch}}",
-        "audit: {}",
         "observability: {}",
         "observability: {enabled: false}",
         "privacy: {}",
@@ -179,6 +178,10 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         ("enforcement.deny_on", json!(["handler_swap"])),
         ("security.limits.max_payload_kb", json!(2.5)),
         ("security.limits.max_duration_ms", json!(1500)),
+        ("audit.mode.read", json!("blocking")),
+        ("audit.mode.write", json!("blocking-strict")),
+        ("audit.signing", json!("checkpoint")),
+        ("audit.digest_key", json!("file://d")),
     ] {
         put(&mut document, path, value);
     }
@@ -192,6 +195,10 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
     assert!(policy.requires_idempotency_key());
     assert_eq!(policy.max_payload_bytes(), Some(2048));
     assert_eq!(policy.max_duration().unwrap().as_millis(), 1500);
+    let modes = AuditModes { read: AuditMode::Blocking, write: AuditMode::BlockingStrict };
+    assert_eq!(policy.audit_modes(), modes);
+    assert_eq!(policy.line_signing(), LineSigning::Checkpoint);
+    assert_eq!(policy.digest_key_ref(), Some("file://d"));
 }
 
 #[test]
@@ -241,7 +248,7 @@ fn kind(shape: &Shape) -> String {
         Shape::Flag => "boolean".to_owned(),
         Shape::Number(least, most) if *most == u32::MAX => format!("number of at least {least}"),
         Shape::Number(least, most) => format!("number from {least} to {most}"),
-        Shape::OneOf(words) | Shape::Choice(words, ..) => alternatives(words),
+        Shape::OneOf(words) => alternatives(words),
         Shape::Text(_) | Shape::Told(..) => "text".to_owned(),
         Shape::List(Shape::Section(_) | Shape::Saying(..) | Shape::Anything)
         | Shape::Filled(Shape::Section(_)) => "list of maps".to_owned(),

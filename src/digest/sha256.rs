@@ -1,5 +1,3 @@
-//! SHA-256 of exact bytes.
-
 use crate::call::Hex;
 use sha2::Digest as _;
 use std::fmt;
