@@ -84,7 +84,9 @@ impl Log {
             return Err(OpenError::NoDisk);
         }
         let found = match &home {
-            Some((disk, stream)) => journal::recover(&**disk, stream).map_err(OpenError::Journal)?,
+            Some((disk, stream)) => {
+                journal::recover(&**disk, stream).map_err(OpenError::Journal)?
+            }
             None => Recovered::default(),
         };
         let clock = options.clock;
@@ -102,7 +104,8 @@ impl Log {
         if let Some(event) = found.event(clock.wall()) {
             shared.push_other(Entry::Event(Box::new(event)), &*clock);
         }
-        let leftovers = Leftovers::new(home.map(|(disk, _)| disk), found.files, found.records.len());
+        let leftovers =
+            Leftovers::new(home.map(|(disk, _)| disk), found.files, found.records.len());
         let revived = found.records.into_iter().map(|record| Entry::Revived(Box::new(record)));
         let site = Arc::new(options.site);
         let writer = Writer {

@@ -1,6 +1,6 @@
 use super::day::Day;
-use super::error::ShutdownError;
 use super::disk::Disk;
+use super::error::ShutdownError;
 use super::event::Event;
 use super::journal::Journal;
 use super::queue::{Ended, Entry, Health, Phase, Rest, Shared};

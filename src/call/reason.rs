@@ -99,6 +99,8 @@ const INSPECTION: &str = "the inspection of contents is not built yet";
 const EVALUATOR: &str = "it needs a contextual evaluator, which is not built yet";
 const LOCK_FILE: &str = "it compares with a lock file, which is not built yet";
 
+const RECOVERY: &str = "recovery writes it for a call in whose course the process ended";
+
 reasons! {
     // name  wire  severity  who decides  code  raised, when
     MissingAuditSignature "missing_audit_signature" Medium Always AuditUnavailable Here,
@@ -158,7 +160,7 @@ reasons! {
         "A layer that was put into the stack failed before the handler ran.";
     MalformedArguments "malformed_arguments" Medium Always PolicyDenied Here,
         "The arguments are nested too deeply or hold what JSON cannot say.";
-    OutcomeUnknown "outcome_unknown" High Always AuditUnavailable Here,
+    OutcomeUnknown "outcome_unknown" High Always AuditUnavailable Elsewhere(RECOVERY),
         "The process ended while the tool ran; whether it had its effect is not known.";
     Overloaded "overloaded" Low Always RateLimited Here,
         "A layer that was put into the stack shed the call.";

@@ -1,7 +1,7 @@
 use super::shared::{Shared, unavailable, unhealthy};
-use crate::audit::Slot;
+use crate::audit::{Durable, NotDurable, Slot};
 use crate::call::{
-    Code, Decision, End, Facts, Outcome, Reason, Refusal, Reply, Status, TrailKeeper,
+    AuditMode, Code, Decision, End, Facts, Outcome, Reason, Refusal, Reply, Status, TrailKeeper,
 };
 use crate::canonical::{self, Limits};
 use crate::limit::Deadline;
@@ -49,12 +49,13 @@ impl Guard {
         self.shared.log.as_ref().and_then(unhealthy)
     }
 
-    /// Closes the record with the call's end, and gives the answer that may leave.
-    pub(super) fn finish<R: Reply>(mut self, mut outcome: Outcome<R>) -> Outcome<R> {
+    /// Closes the record with the call's end, and gives the answer that may leave: at once, or when
+    /// the record is durable.
+    pub(super) fn finish<R: Reply>(mut self, mut outcome: Outcome<R>) -> Finished<R> {
         let Some(mut facts) = self.keeper.take() else {
             // INVARIANT broken: there is no record, so there is no answer but this.
             outcome.end = End::Refused(unavailable(Code::AuditUnavailable).after_execution());
-            return outcome;
+            return Finished::Now(outcome);
         };
         let late = self.deadline.is_some_and(|at| at.passed(self.shared.clock.monotonic()));
         if late && !matches!(outcome.end, End::Refused(_)) {
@@ -72,8 +73,27 @@ impl Guard {
         if let Some(refusal) = self.log_refusal() {
             outcome.end = withhold(&mut facts, outcome.end, refusal);
         }
-        self.push(facts);
-        outcome
+        match self.shared.mode(&facts) {
+            AuditMode::Batch | AuditMode::Blocking => {
+                self.push(facts);
+                Finished::Now(outcome)
+            }
+            AuditMode::BlockingStrict => self.push_durable(facts, outcome),
+        }
+    }
+
+    fn push_durable<R>(&mut self, facts: Box<Facts>, mut outcome: Outcome<R>) -> Finished<R> {
+        let Some(log) = &self.shared.log else { return Finished::Now(outcome) };
+        let instead = unavailable(Code::AuditUnavailable)
+            .with_reasons(facts.reasons.clone())
+            .with_executed(facts.executed());
+        match log.push_durable(self.slot.take(), facts) {
+            Ok(durable) => Finished::When { durable, outcome, instead },
+            Err(NotDurable) => {
+                outcome.end = replace(outcome.end, instead);
+                Finished::Now(outcome)
+            }
+        }
     }
 
     fn push(&mut self, facts: Box<Facts>) {
@@ -83,6 +103,14 @@ impl Guard {
             None => log.push_refused(facts),
         }
     }
+}
+
+/// The answer to a call whose record is closed.
+pub(super) enum Finished<R> {
+    /// It may leave.
+    Now(Outcome<R>),
+    /// It may leave when the record is durable; if that cannot be had, `instead` leaves.
+    When { durable: Durable, outcome: Outcome<R>, instead: Refusal },
 }
 
 impl Drop for Guard {
@@ -159,4 +187,12 @@ fn withhold<R>(facts: &mut Facts, end: End<R>, refusal: Refusal) -> End<R> {
     facts.refused_for = Some(refusal.reason());
     let refusal = refusal.with_reasons(facts.reasons.clone());
     End::Refused(refusal.with_executed(facts.executed()))
+}
+
+/// Puts a refusal in the place of an answer that is none already.
+pub(super) fn replace<R>(end: End<R>, instead: Refusal) -> End<R> {
+    match end {
+        End::Refused(earlier) => End::Refused(earlier),
+        End::Replied(_) | End::Panicked => End::Refused(instead),
+    }
 }

@@ -1,6 +1,6 @@
 use super::shared::{Principals, Shared};
 use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, Site};
-use crate::call::ToolVersion;
+use crate::call::{AuditMode, AuditModes, ToolVersion};
 use crate::clock::{Clock, System};
 use crate::identity::Detail;
 use crate::limit::HARD_MAX_ARGUMENTS;
@@ -254,6 +254,9 @@ impl Sec0Options {
         let mut site = Site::middleware(self.policy.tenant(), self.policy.retention().as_str());
         site.env = environment.map(Into::into);
         let mut options = LogOptions::new(site, signer, sink).clock(Arc::clone(&self.clock));
+        if self.policy.audit_modes() != AuditModes::all(AuditMode::Batch) {
+            options = options.journal();
+        }
         if let Some(calls) = self.queue {
             options = options.capacity(calls);
         }
@@ -265,6 +268,7 @@ impl Sec0Options {
 
     fn share(self, log: Option<Log>) -> Shared {
         Shared {
+            modes: self.policy.audit_modes(),
             policy: Arc::new(self.policy),
             log,
             clock: self.clock,

@@ -1,7 +1,7 @@
-use super::guard::Guard;
+use super::guard::{Finished, Guard, replace};
 use super::shared::{Shared, unavailable};
 use super::step::step;
-use crate::audit::{Admit, Refused, Slot};
+use crate::audit::{Admit, NotDurable, Refused, Slot};
 use crate::call::{Call, Code, End, Facts, Outcome, Reason, Refusal, Reply, Retry, SpanIds, Trail};
 use crate::policy::Policy;
 use pin_project_lite::pin_project;
@@ -132,6 +132,9 @@ fn refused<R>(span: SpanIds, refusal: Refusal) -> Outcome<R> {
     Outcome::new(span, End::Refused(refusal))
 }
 
+/// The wait for the disk at the end. Nobody's giving up shortens it: the record is on its way.
+type Sealing = Pin<Box<dyn Future<Output = Result<(), NotDurable>> + Send>>;
+
 /// `None` when the caller gave up first.
 type Admission = Pin<Box<dyn Future<Output = Option<Result<Slot, Refused>>> + Send>>;
 
@@ -155,6 +158,8 @@ pin_project! {
         /// The log has no room yet. Dropped here, the call is recorded as cancelled.
         Waiting { admission: Admission, held: Option<(S, Entered<X>, Guard)> },
         Running { #[pin] below: Oneshot<S, Entered<X>>, guard: Option<Guard> },
+        /// The call has ended, and its record has to be durable before anybody is told.
+        Sealing { sealing: Sealing, outcome: Option<(Outcome<R>, Refusal)> },
         Answered { outcome: Option<Outcome<R>> },
     }
 }
@@ -162,6 +167,16 @@ pin_project! {
 impl<S: Service<Entered<X>>, X, R> State<S, X, R> {
     fn running(below: S, entered: Entered<X>, guard: Guard) -> Self {
         Self::Running { below: below.oneshot(entered), guard: Some(guard) }
+    }
+
+    fn finished(finished: Finished<R>) -> Self {
+        match finished {
+            Finished::Now(outcome) => Self::Answered { outcome: Some(outcome) },
+            Finished::When { durable, outcome, instead } => Self::Sealing {
+                sealing: Box::pin(durable.wait()),
+                outcome: Some((outcome, instead)),
+            },
+        }
     }
 }
 
@@ -196,7 +211,15 @@ where
                 StateProj::Running { below, guard } => {
                     let Ok(outcome) = ready!(below.poll(cx));
                     let Some(guard) = guard.take() else { return Poll::Pending };
-                    return Poll::Ready(Ok(guard.finish(outcome)));
+                    State::finished(guard.finish(outcome))
+                }
+                StateProj::Sealing { sealing, outcome } => {
+                    let sealed = ready!(sealing.as_mut().poll(cx));
+                    let Some((mut outcome, instead)) = outcome.take() else { return Poll::Pending };
+                    if sealed == Err(NotDurable) {
+                        outcome.end = replace(outcome.end, instead);
+                    }
+                    return Poll::Ready(Ok(outcome));
                 }
                 StateProj::Answered { outcome } => {
                     return outcome
@@ -236,5 +259,5 @@ where
         }
         Some(Err(Refused::Closed)) => unavailable(Code::AuditUnavailable).with_retry(Retry::Never),
     };
-    State::Answered { outcome: Some(guard.finish(refused(span, refusal))) }
+    State::finished(guard.finish(refused(span, refusal)))
 }

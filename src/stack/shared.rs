@@ -1,5 +1,5 @@
 use crate::audit::{Health, Log};
-use crate::call::{Code, Reason, Refusal, Retry};
+use crate::call::{AuditMode, AuditModes, Code, Facts, Reason, Refusal, Retry};
 use crate::clock::Clock;
 use crate::identity::{Detail, Origin, Principal};
 use crate::policy::Policy;
@@ -17,6 +17,8 @@ pub(super) struct Shared {
     pub(super) log: Option<Log>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) manner: Manner,
+    /// What a call may rely on of its record.
+    pub(super) modes: AuditModes,
     /// How long a call waits for room in the log.
     pub(super) admission_wait: Duration,
     /// The bound on the arguments that holds whatever the policy says, in bytes.
@@ -60,6 +62,11 @@ impl Principals {
 impl Shared {
     /// The most lines about a changed registry that one layer writes.
     pub(super) const MAX_TAMPERING: u32 = 100;
+
+    /// How durable the record of this call has to be.
+    pub(super) fn mode(&self, facts: &Facts) -> AuditMode {
+        self.modes.of(facts.operation.map(|operation| operation.side_effect))
+    }
 
     /// Takes leave to write one more line about a changed registry.
     pub(super) fn has_tampering_left(&self) -> bool {

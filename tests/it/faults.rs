@@ -3,7 +3,7 @@
 use crate::support::{key, soon};
 use parking_lot::Mutex;
 use sec0::Signer;
-use sec0::audit::{AuditSink, Day, MemorySink, Tail};
+use sec0::audit::{AuditSink, Day, Disk, MemorySink, Stream, Tail};
 use sec0::sign::{PublicKey, SignError, Signing};
 use std::io;
 use std::sync::Arc;
@@ -75,6 +75,10 @@ impl AuditSink for FaultySink {
 
     fn sync(&mut self) -> io::Result<()> {
         self.inner.sync()
+    }
+
+    fn disk(&self) -> Option<(Arc<dyn Disk>, Stream)> {
+        self.inner.disk()
     }
 }
 

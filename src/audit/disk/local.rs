@@ -92,10 +92,8 @@ impl LocalDisk {
     }
 }
 
-const FOLDER: OFlags = OFlags::DIRECTORY
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC)
-    .union(OFlags::RDONLY);
+const FOLDER: OFlags =
+    OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
 const NO_FOLDER: &str = "not a directory, or a link to one; move it away";
 
 impl Disk for LocalDisk {
@@ -110,8 +108,7 @@ impl Disk for LocalDisk {
     fn open(&self, name: &str, create: bool) -> io::Result<Box<dyn DiskFile>> {
         let path = self.path.join(name);
         self.within(name, create, |dir, last| {
-            let (file, is_new) =
-                open_in(dir, last, create).map_err(|error| named(&path, error))?;
+            let (file, is_new) = open_in(dir, last, create).map_err(|error| named(&path, error))?;
             let meta = file.metadata()?;
             if let Some(why) = unfit(&meta) {
                 return Err(OpenError::unfit(&path, why).into());

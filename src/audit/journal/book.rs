@@ -41,8 +41,7 @@ impl Book {
 
     /// The outcome of call `id` lies in `segment`.
     pub(super) fn outcome(&mut self, id: u64, segment: u64) {
-        let live =
-            self.live.entry(id).or_insert(Live { segments: [None, None], reserve: 0 });
+        let live = self.live.entry(id).or_insert(Live { segments: [None, None], reserve: 0 });
         live.segments[1] = Some(segment);
     }
 

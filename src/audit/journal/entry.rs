@@ -55,8 +55,11 @@ impl Header {
     fn read(line: &str) -> Option<Self> {
         let mut words = line.strip_prefix(MAGIC)?.strip_prefix(' ')?.split(' ');
         let mut number = |name: &str| words.next()?.strip_prefix(name)?.parse().ok();
-        let header =
-            Self { epoch: number("epoch=")?, number: number("number=")?, base_seq: number("seq=")? };
+        let header = Self {
+            epoch: number("epoch=")?,
+            number: number("number=")?,
+            base_seq: number("seq=")?,
+        };
         words.next().is_none().then_some(header)
     }
 }

@@ -194,11 +194,7 @@ impl Keeper {
 
     fn begin(&mut self, segment: &mut Segment) {
         self.numbers += 1;
-        segment.begin(Header {
-            epoch: self.epoch,
-            number: self.numbers,
-            base_seq: self.base_seq,
-        });
+        segment.begin(Header { epoch: self.epoch, number: self.numbers, base_seq: self.base_seq });
     }
 
     fn make_segment(&mut self) -> io::Result<Segment> {

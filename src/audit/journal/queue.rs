@@ -123,8 +123,7 @@ impl Shared {
     ) -> Result<(u64, Ack), Lost> {
         let (ack, acked) = oneshot::channel();
         let mut state = self.state.lock();
-        let is_stuck =
-            |since: Instant| stuck.now.saturating_duration_since(since) > stuck.after;
+        let is_stuck = |since: Instant| stuck.now.saturating_duration_since(since) > stuck.after;
         if state.phase == Phase::Ended || state.busy_since.is_some_and(is_stuck) {
             return Err(Lost);
         }

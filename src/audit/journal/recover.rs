@@ -152,8 +152,7 @@ const WINDOW: u64 = 1024 * 1024;
 
 /// The spans of all lines with at least this `seq`, read from the end of the log backwards.
 fn spans_from(disk: &dyn Disk, stream: &Stream, seq: u64) -> io::Result<HashSet<Span>> {
-    let mut days: Vec<_> =
-        disk.names("")?.iter().filter_map(|name| stream.day_of(name)).collect();
+    let mut days: Vec<_> = disk.names("")?.iter().filter_map(|name| stream.day_of(name)).collect();
     days.sort_unstable();
     let mut spans = HashSet::new();
     for day in days.into_iter().rev() {
@@ -181,18 +180,20 @@ fn add_spans(spans: &mut HashSet<Span>, file: &dyn DiskFile, seq: u64) -> io::Re
             None => bytes.len(),
         };
         let (rest, lines) = bytes.split_at(whole.min(bytes.len()));
+        let mut is_before = false;
         for line in lines.split(|byte| *byte == b'\n') {
             // A line that is none of ours is of no call of ours.
             let Some(line) = str::from_utf8(line).ok().and_then(|line| Line::read(line).ok())
             else {
                 continue;
             };
-            if line.seq.is_some_and(|found| found < seq) {
-                return Ok(false);
-            }
+            is_before |= line.seq.is_some_and(|found| found < seq);
             if let (Some(trace_id), Some(span_id)) = (line.trace_id, line.span_id) {
                 spans.insert((trace_id.to_owned(), span_id.to_owned()));
             }
+        }
+        if is_before {
+            return Ok(false);
         }
         cut_off = rest.to_vec();
         end = start;

@@ -37,7 +37,16 @@ impl Segment {
             return Err(error);
         }
         let chain = Digest::from_bytes([0; 32]);
-        Ok(Self { name, number: 0, file, at: 0, chain, buffer: Vec::new(), live: 0, is_spoiled: false })
+        Ok(Self {
+            name,
+            number: 0,
+            file,
+            at: 0,
+            chain,
+            buffer: Vec::new(),
+            live: 0,
+            is_spoiled: false,
+        })
     }
 
     /// Begins it, anew if it was used before: nothing of that is valid any more.

@@ -15,14 +15,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// 2026-11-23T08:15:30.042Z
-const MORNING: i64 = 1_795_421_730_042;
+pub(super) const MORNING: i64 = 1_795_421_730_042;
 const DAY: i64 = 86_400_000;
 /// Longer than anything here takes; only reached when a promise is broken.
-const LONG: Duration = Duration::from_mins(1);
+pub(super) const LONG: Duration = Duration::from_mins(1);
 
 /// A signer that can be told what to do.
 #[derive(Debug)]
-struct TestSigner {
+pub(super) struct TestSigner {
     key: SigningKey,
     mood: Mutex<Mood>,
 }
@@ -40,7 +40,7 @@ enum Mood {
 }
 
 impl TestSigner {
-    fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Self::from_seed(7)
     }
 
@@ -91,7 +91,7 @@ fn facts(n: u64) -> Box<Facts> {
     facts_at(n, MORNING)
 }
 
-fn facts_at(n: u64, millis: i64) -> Box<Facts> {
+pub(super) fn facts_at(n: u64, millis: i64) -> Box<Facts> {
     let server = Arc::new(ServerIdent::new("demo", "1.0.0"));
     let mut span = SpanIds::new([0xab; 16], [0xcd; 8]);
     span.span_id[..8].copy_from_slice(&(n + 1).to_be_bytes());
@@ -111,7 +111,7 @@ fn facts_at(n: u64, millis: i64) -> Box<Facts> {
     Box::new(facts)
 }
 
-fn options(signer: &Arc<TestSigner>, sink: impl AuditSink + 'static) -> LogOptions {
+pub(super) fn options(signer: &Arc<TestSigner>, sink: impl AuditSink + 'static) -> LogOptions {
     LogOptions::new(site(), Arc::<TestSigner>::clone(signer), sink)
 }
 
