@@ -93,6 +93,10 @@ impl Checkpoint {
     /// Where a writer can go on: the right edge, whose root is the checkpoint's, and the digest of
     /// the last line.
     ///
+    /// A root does not tell its size (trees of 5 and of 6 can have the same one, over other leaves),
+    /// and the digest is not part of the tree: for both, the signature is all there is. Open the
+    /// checkpoint with its key first.
+    ///
     /// # Errors
     ///
     /// When the checkpoint lacks one of the two lines or has it twice, or when the edge is not that
