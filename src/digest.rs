@@ -55,7 +55,7 @@ impl fmt::Debug for Digest {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::digest::Digest;
 
     #[test]
     fn reads_from_base64_only_what_it_writes() {

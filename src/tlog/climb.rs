@@ -33,8 +33,7 @@ impl Climb {
     /// it are to be pushed.
     pub(super) fn from_leaf(index: u64, size: u64) -> Self {
         let mut climb = Self::at(index.saturating_add(1));
-        let (start, rest) = climb.descend(size, |inner, half| inner < half, index);
-        debug_assert!(rest <= 1 && start <= index, "the way ends at a leaf");
+        climb.descend(size, |start, half| index < start + half, |_| false);
         climb
     }
 
@@ -42,7 +41,7 @@ impl Climb {
     /// behind the first tree are to be pushed.
     pub(super) fn from_tree(first: u64, second: u64) -> Self {
         let mut climb = Self::at(first);
-        let (start, _) = climb.descend(second, |inner, half| inner <= half, first);
+        let start = climb.descend(second, |start, half| first <= start + half, |end| end == first);
         // The last subtree of the first tree, unless it is all of it and so is known.
         if start > 0 {
             climb.sides.push(Side::Left);
@@ -54,20 +53,19 @@ impl Climb {
         Self { sides: Vec::new(), ends: Vec::new(), at, filling: Edge::new(), rights: Vec::new() }
     }
 
-    /// Goes down from the root of `size` leaves to the subtree that begins with or ends at `target`,
-    /// and notes what lies beside. `goes_left` is asked with the target within the subtree and the
-    /// size of its left half. The start and size of the subtree that it ends in.
+    /// Goes down from the root of `size` leaves to a leaf, or to the subtree whose end `is_there`,
+    /// and notes what lies beside the way. `goes_left` is asked with the start of the subtree and
+    /// the size of its left half. The start of the subtree that it comes to.
     fn descend(
         &mut self,
         mut size: u64,
         goes_left: impl Fn(u64, u64) -> bool,
-        target: u64,
-    ) -> (u64, u64) {
+        is_there: impl Fn(u64) -> bool,
+    ) -> u64 {
         let mut start = 0;
-        // A subtree of one leaf, or one that ends at the target, has nothing beside it.
-        while size > 1 && start + size != target {
+        while size > 1 && !is_there(start + size) {
             let half = half_of(size);
-            if goes_left(target - start, half) {
+            if goes_left(start, half) {
                 self.sides.push(Side::Right);
                 self.ends.push(start + size);
                 size = half;
@@ -77,7 +75,7 @@ impl Climb {
                 size -= half;
             }
         }
-        (start, size)
+        start
     }
 
     /// How many leaves the tree has up to the one that is pushed next.

@@ -19,8 +19,11 @@ impl ConsistencyBuilder {
     ///
     /// # Errors
     ///
-    /// When the second tree is the smaller one, or beyond [`Edge::MAX_SIZE`].
+    /// When the first tree is empty, or the second one is smaller or beyond [`Edge::MAX_SIZE`].
     pub fn new(first: Edge, second: u64) -> Result<Self, ConsistencyError> {
+        if first.size() == 0 {
+            return Err(ConsistencyError::FromNothing);
+        }
         if first.size() > second || second > Edge::MAX_SIZE {
             return Err(ConsistencyError::Shrunk { first: first.size(), second });
         }
@@ -33,7 +36,7 @@ impl ConsistencyBuilder {
         self.behind.push(leaf);
     }
 
-    /// The hashes of the proof; none when the trees are the same or the first one is empty.
+    /// The hashes of the proof; none when the trees are the same.
     ///
     /// # Errors
     ///
@@ -44,20 +47,17 @@ impl ConsistencyBuilder {
         if found != expected {
             return Err(wrong);
         }
-        if self.first.size() == 0 {
-            return Ok(Vec::new());
-        }
         self.behind.finish(self.first.hashes()).ok_or(wrong)
     }
 }
 
 /// Checks that the tree `second` holds all leaves of the tree `first` at their places, and more
-/// behind them: the algorithm of RFC 9162, 2.1.4.2. Each tree is its size and its root. The empty
-/// tree is the beginning of every tree, with an empty proof.
+/// behind them: the algorithm of RFC 9162, 2.1.4.2. Each tree is its size and its root. Trees of one
+/// size must be the same, with an empty proof.
 ///
 /// # Errors
 ///
-/// When the second tree is the smaller one, or the proof does not lead from the one root to the
+/// When the second tree is the smaller one, the first one alone is empty, or the proof does not lead from the one root to the
 /// other.
 pub fn verify_consistency(
     first: (u64, &Digest),
@@ -69,9 +69,12 @@ pub fn verify_consistency(
         return Err(ConsistencyError::Shrunk { first, second });
     }
     let differs = ConsistencyError::NotGrown { first, second };
-    if first == 0 || first == second {
-        let start = if first == 0 { Edge::new().root() } else { *second_root };
-        return if proof.is_empty() && *first_root == start { Ok(()) } else { Err(differs) };
+    if first == second {
+        let is_same = proof.is_empty() && first_root == second_root;
+        return if is_same { Ok(()) } else { Err(differs) };
+    }
+    if first == 0 {
+        return Err(ConsistencyError::FromNothing);
     }
     // The first tree's last subtree: known where the tree is perfect, else the proof begins with it.
     let (seed, rest) = match proof {
@@ -115,6 +118,9 @@ pub enum ConsistencyError {
         /// The size of the second.
         second: u64,
     },
+    /// The first tree is empty.
+    #[error("every tree grew out of the empty one: there is nothing to prove")]
+    FromNothing,
     /// Other leaves went by than the tree has.
     #[error("{found} leaves are there where the second tree has {expected}")]
     LeafCount {

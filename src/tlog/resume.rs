@@ -84,7 +84,7 @@ pub enum ResumeError {
         word: &'static str,
     },
     /// A line of a log with lines stands in the checkpoint of an empty one.
-    #[error("the checkpoint is of an empty log and has an `{word}` line")]
+    #[error("the checkpoint is of an empty log and has a line `{word}`")]
     Empty {
         /// `edge` or `last`.
         word: &'static str,

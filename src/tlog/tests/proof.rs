@@ -86,6 +86,13 @@ fn refuses_what_is_not_a_proof_and_says_where() {
     assert_eq!(with("index 2\n", ""), index(2, &hash));
     assert_eq!(parse("c2sp.org/tlog-proof@v1\n\n"), Err(index(2, "")));
     assert_eq!(with(&hash, "AA=="), ProofError::NotAHash { line: 3 });
+}
+
+#[test]
+fn refuses_what_is_too_much_or_no_text() {
+    let good = proof(2, 5).to_string();
+    let hash = good.lines().nth(2).unwrap().to_owned();
+    let with = |from: &str, to: &str| parse(&good.replacen(from, to, 1)).unwrap_err();
     let long = format!("{hash}\n").repeat(64);
     assert_eq!(with(&format!("{hash}\n"), &long), ProofError::PathTooLong);
     assert_eq!(Proof::parse(&vec![b'\n'; Proof::MAX_LEN + 1]), Err(ProofError::TooLong));

@@ -53,8 +53,8 @@ fn a_path_holds_for_one_leaf_at_one_place_in_one_tree() {
 fn a_proof_of_growth_holds_for_its_two_trees() {
     let roots: Vec<Digest> = (0..=20).map(|size| edge(size).root()).collect();
     let root = |size: u64| &roots[usize::try_from(size).unwrap()];
-    for second in 0..=20 {
-        for first in 0..=second {
+    for second in 1..=20 {
+        for first in 1..=second {
             let proof = growth(first, second);
             let holds = |first, one, second, two| {
                 verify_consistency((first, root(one)), (second, root(two)), &proof).is_ok()
@@ -63,8 +63,7 @@ fn a_proof_of_growth_holds_for_its_two_trees() {
             for other in (0..=20).filter(|other| *other != first) {
                 assert!(!holds(first, other, second, second), "{first} {second} {other}");
             }
-            // Nothing is claimed of what comes behind an empty tree.
-            for other in (0..=20).filter(|other| *other != second && first > 0) {
+            for other in (0..=20).filter(|other| *other != second) {
                 assert!(!holds(first, first, second, other), "{first} {second} {other}");
             }
         }
@@ -81,15 +80,29 @@ fn builders_refuse_wrong_counts_and_places() {
     assert_eq!(new(2, 5, 3), Err(PathError::StartsBehind { start: 3, index: 2 }));
     for count in (0..9).filter(|count| *count != 5) {
         let mut path = PathBuilder::new(2, 5, Edge::new()).unwrap();
-        let mut growth = ConsistencyBuilder::new(Edge::new(), 5).unwrap();
         for index in 0..count {
             path.push(leaf(index));
-            growth.push(leaf(index));
         }
         assert_eq!(path.finish(), Err(PathError::LeafCount { expected: 5, found: count }));
-        let wrong = ConsistencyError::LeafCount { expected: 5, found: count };
+    }
+}
+
+#[test]
+fn growth_is_shown_from_something_to_no_less() {
+    for more in (0..9).filter(|more| *more != 2) {
+        let mut growth = ConsistencyBuilder::new(edge(3), 5).unwrap();
+        for index in 0..more {
+            growth.push(leaf(index));
+        }
+        let wrong = ConsistencyError::LeafCount { expected: 5, found: 3 + more };
         assert_eq!(growth.finish(), Err(wrong));
     }
+    let error = ConsistencyBuilder::new(Edge::new(), 5).map(|_| ()).unwrap_err();
+    assert_eq!(error, ConsistencyError::FromNothing);
+    let (none, some) = (edge(0).root(), edge(5).root());
+    let error = verify_consistency((0, &none), (5, &some), &[]).unwrap_err();
+    assert_eq!(error, ConsistencyError::FromNothing);
+    assert_eq!(verify_consistency((0, &none), (0, &none), &[]), Ok(()));
     let error = ConsistencyBuilder::new(edge(6), 5).map(|_| ()).unwrap_err();
     assert_eq!(error, ConsistencyError::Shrunk { first: 6, second: 5 });
 }
