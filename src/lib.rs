@@ -14,6 +14,7 @@ pub mod secret; // What is never printed.
 pub mod canonical; // One value, one text (RFC 8785).
 pub mod digest; // SHA-256 of exact bytes, with and without a key.
 pub mod sign; // Who signs the records.
+pub mod tlog; // One root for all records, and proofs that lead to it.
 
 // Floor 2: domains.
 pub mod audit; // One signed, chained line per call.

@@ -1,4 +1,6 @@
 use crate::call::Hex;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha2::Digest as _;
 use std::fmt;
 
@@ -21,6 +23,20 @@ impl Digest {
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// The digest in base64 of the standard alphabet, padded: 44 characters.
+    pub fn to_base64(&self) -> String {
+        STANDARD.encode(self.0)
+    }
+
+    /// The digest that [`Digest::to_base64`] writes as `text`; `None` for every other text, so that
+    /// one digest has one base64.
+    pub fn from_base64(text: &str) -> Option<Self> {
+        let mut room = [0; 33];
+        // What does not fit is no digest either.
+        let len = STANDARD.decode_slice(text, &mut room).ok()?;
+        room.get(..len)?.try_into().ok().map(Self)
+    }
 }
 
 impl fmt::Display for Digest {
@@ -32,5 +48,23 @@ impl fmt::Display for Digest {
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sha256:{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::digest::Digest;
+
+    #[test]
+    fn reads_from_base64_only_what_it_writes() {
+        let digest = Digest::from_bytes([0xFF; 32]);
+        let text = digest.to_base64();
+        assert_eq!(Digest::from_base64(&text), Some(digest));
+        let stray_bits = text.replace("8=", "9=");
+        let unpadded = text.trim_end_matches('=');
+        let longer = format!("{text}{text}");
+        for other in [&*stray_bits, unpadded, &longer, &text.replace('/', "_"), "/w==", "", " "] {
+            assert_eq!(Digest::from_base64(other), None, "{other}");
+        }
     }
 }
