@@ -57,6 +57,9 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, ties: &Tie
     line.text_if("agentRef", claimed.agent_ref.as_deref());
     if let Some(rare) = rare {
         line.json_if("agentVariables", rare.variables.as_ref());
+        if let Some(state) = &rare.state_hmac_sha256 {
+            line.hex("agent_state_hmac_sha256", state);
+        }
         if let Some(state) = &rare.state_sha256 {
             line.hex("agent_state_sha256", state);
         }
@@ -76,11 +79,18 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, ties: &Tie
     if facts.decision == Decision::Deny {
         line.text("denial_level", "middleware");
     }
+    let keyed = facts.keyed.as_deref();
+    if let Some(keyed) = keyed {
+        line.hex("digest_key_id", &keyed.key_id);
+    }
     line.text_if("env", site.env.as_deref());
     line.flag("executed", facts.executed());
     match claimed.idempotency_key.as_deref() {
         Some(key) => line.text("idempotency_key", key),
         None => line.null("idempotency_key"),
+    }
+    if let Some(keyed) = keyed {
+        line.hex_or_null("input_hmac_sha256", keyed.input.as_ref().map(<[u8; 32]>::as_slice));
     }
     line.hex_or_null("input_sha256", facts.input_sha256.as_ref().map(<[u8; 32]>::as_slice));
     line.text("key_id", ties.key_id);
@@ -90,6 +100,9 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, ties: &Tie
     if let Some(operation) = facts.operation {
         line.text("op", operation.op.as_str());
         line.text("op_basis", operation.basis.as_str());
+    }
+    if let Some(keyed) = keyed {
+        line.hex_or_null("output_hmac_sha256", keyed.output.as_ref().map(<[u8; 32]>::as_slice));
     }
     line.hex_or_null("output_sha256", facts.output_sha256.as_ref().map(<[u8; 32]>::as_slice));
 }

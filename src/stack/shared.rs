@@ -1,6 +1,7 @@
 use crate::audit::{Health, Log};
-use crate::call::{Code, Reason, Refusal, Retry};
+use crate::call::{AuditModes, Code, Reason, Refusal, Retry};
 use crate::clock::Clock;
+use crate::digest::DigestKey;
 use crate::identity::{Detail, Origin, Principal};
 use crate::policy::Policy;
 use crate::registry::{Manner, Snapshot};
@@ -15,6 +16,11 @@ pub(super) struct Shared {
     pub(super) policy: Arc<Policy>,
     /// The audit log; `None` when it could not be opened, and then nothing runs.
     pub(super) log: Option<Log>,
+    /// When the record of a call is durable: the options' word, else the policy's.
+    #[cfg_attr(not(test), expect(dead_code, reason = "`reserve` waits for nothing so far"))]
+    pub(super) modes: AuditModes,
+    /// The key of the digests; `None` where they have none.
+    pub(super) digest_key: Option<DigestKey>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) manner: Manner,
     /// How long a call waits for room in the log.
