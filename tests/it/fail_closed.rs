@@ -227,6 +227,39 @@ async fn a_call_that_cannot_be_recorded_is_refused_for_that_reason_whatever_deny
 }
 
 #[tokio::test]
+async fn what_was_found_before_does_not_become_the_reason_of_a_call_that_cannot_be_recorded() {
+    let (site, fault, runs, latch) =
+        (Site::default(), Fault::none(), Runs::default(), Latch::new());
+    let sink = FaultySink { inner: site.sink.clone(), fault: fault.clone() };
+    let rules = Rules::with(Some("enforce"), &["payload_too_large"]).pinned();
+    let layer = Sec0SecurityLayer::try_new(site.options(&rules).audit_sink(sink)).unwrap();
+    let server = demo().tool(tool("hold", None), latch.handler(&runs)).layer(layer.clone());
+    let held = [json!({ "n": 1 }), json!({ "n": 2 })];
+    let mut calls: Vec<_> =
+        held.into_iter().map(|with| Box::pin(ask(&server, "hold", with))).collect();
+    for call in &mut calls {
+        assert!(poll!(call).is_pending());
+    }
+    latch.entered(2).await;
+    fault.begin(ErrorKind::StorageFull);
+    latch.release(1);
+    // The first reply leaves in this mode, and its line shows what is wrong.
+    assert!(is_fine(&soon(calls.remove(0)).await));
+    fault.known().await;
+    latch.release(1);
+    let answer = soon(calls.remove(0)).await;
+    is_refused(&answer, "AUDIT_UNAVAILABLE", true);
+    let reasons = json!(["version_unpinned", "missing_audit_signature"]);
+    assert_eq!(denial(&answer)["reasons"], reasons);
+    is_refused(&ask(&server, "hold", json!({})).await, "AUDIT_UNAVAILABLE", false);
+    fault.end();
+    let records = site.close(&layer).await.calls;
+    let withheld = records.iter().find(|record| record["risk_tags"] == reasons).unwrap();
+    assert_eq!(withheld["policy"]["reason"], "missing_audit_signature");
+    assert_eq!(withheld["decision_reason"], "missing_audit_signature");
+}
+
+#[tokio::test]
 async fn the_memory_sink_can_be_told_to_fail_and_to_heal() {
     let (site, runs, latch) = (Site::default(), Runs::default(), Latch::new());
     let layer = site.layer(&Rules::enforce());

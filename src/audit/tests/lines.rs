@@ -177,8 +177,11 @@ proptest! {
     #[test]
     fn every_call_becomes_one_canonical_line_that_the_originals_recipe_verifies(
         facts in any_facts(), tenant in any_text(), retention in any_text(),
+        env in option::of(any_text()),
     ) {
-        let line = call(&facts, &Site::middleware(&tenant, &retention));
+        let mut site = Site::middleware(&tenant, &retention);
+        site.env = env;
+        let line = call(&facts, &site);
         prop_assert!(!line.contains('\n') && line.len() < MAX_LINE);
         assert_sound(&line);
     }
