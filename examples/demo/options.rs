@@ -1,15 +1,17 @@
 //! The command line of `server_stdio` and `server_http`.
 
-use sec0::{Sec0Options, Sec0SecurityLayer};
+use sec0::{AuditMode, Sec0Options, Sec0SecurityLayer};
 use std::fmt;
 use std::path::PathBuf;
 
-const USAGE: &str = "usage: --policy FILE --dir DIR [--mode batch] [--addr HOST:PORT] [--bare]";
+const USAGE: &str = "usage: --policy FILE --dir DIR [--mode batch|blocking|blocking-strict] \
+                     [--addr HOST:PORT] [--bare]";
 
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     pub(crate) addr: Option<String>,
     pub(crate) bare: bool,
+    mode: Option<AuditMode>,
     policy: Option<PathBuf>,
     dir: Option<PathBuf>,
 }
@@ -40,10 +42,7 @@ impl Options {
                 "--dir" => options.dir = Some(value()?.into()),
                 "--addr" => options.addr = Some(value()?),
                 "--bare" => options.bare = true,
-                "--mode" => match value()?.as_str() {
-                    "batch" => {}
-                    other => Err(format!("audit mode `{other}` is not built yet; use `batch`"))?,
-                },
+                "--mode" => options.mode = Some(value()?.parse()?),
                 other => Err(format!("unknown option `{other}`; {USAGE}"))?,
             }
         }
@@ -55,7 +54,10 @@ impl Options {
         let (Some(policy), Some(dir)) = (&self.policy, &self.dir) else {
             return Err(format!("`--policy` and `--dir` are needed; {USAGE}").into());
         };
-        let options = Sec0Options::from_policy_file(policy)?.audit_dir(dir);
+        let mut options = Sec0Options::from_policy_file(policy)?.audit_dir(dir);
+        if let Some(mode) = self.mode {
+            options = options.audit_mode(mode);
+        }
         Ok(Sec0SecurityLayer::try_new(options)?)
     }
 }

@@ -94,6 +94,9 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form
     line.text_if("agentRef", claimed.agent_ref.as_deref());
     if let Some(rare) = rare {
         line.json_if("agentVariables", rare.variables.as_ref());
+        if let Some(state) = &rare.state_hmac_sha256 {
+            line.hex("agent_state_hmac_sha256", state);
+        }
         if let Some(state) = &rare.state_sha256 {
             line.hex("agent_state_sha256", state);
         }
@@ -113,12 +116,19 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form
     if facts.decision == Decision::Deny {
         line.text("denial_level", "middleware");
     }
+    let keyed = facts.keyed.as_deref();
+    if let Some(keyed) = keyed {
+        line.hex("digest_key_id", &keyed.key_id);
+    }
     line.text_if("env", site.env.as_deref());
     // Nobody may read an unknown outcome as if nothing had happened.
     line.flag("executed", facts.executed() || matches!(form, Form::Intent));
     match claimed.idempotency_key.as_deref() {
         Some(key) => line.text("idempotency_key", key),
         None => line.null("idempotency_key"),
+    }
+    if let Some(keyed) = keyed {
+        line.hex_or_null("input_hmac_sha256", keyed.input.as_ref().map(<[u8; 32]>::as_slice));
     }
     line.hex_or_null("input_sha256", facts.input_sha256.as_ref().map(<[u8; 32]>::as_slice));
     line.text_if("key_id", form.ties().map(|ties| ties.key_id));
@@ -128,6 +138,9 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form
     if let Some(operation) = facts.operation {
         line.text("op", operation.op.as_str());
         line.text("op_basis", operation.basis.as_str());
+    }
+    if let Some(keyed) = keyed {
+        line.hex_or_null("output_hmac_sha256", keyed.output.as_ref().map(<[u8; 32]>::as_slice));
     }
     line.hex_or_null("output_sha256", facts.output_sha256.as_ref().map(<[u8; 32]>::as_slice));
 }

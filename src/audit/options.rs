@@ -1,5 +1,6 @@
 use super::envelope::Site;
 use super::sink::AuditSink;
+use crate::call::LineSigning;
 use crate::clock::{Clock, System};
 use crate::sign::Signer;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub struct LogOptions {
     pub(super) signer: Arc<dyn Signer>,
     pub(super) sink: Box<dyn AuditSink>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) line_signing: LineSigning,
     pub(super) runtime: Option<Handle>,
     pub(super) capacity: usize,
     pub(super) refused_capacity: usize,
@@ -34,6 +36,7 @@ impl LogOptions {
             signer,
             sink: Box::new(sink),
             clock: System::shared(),
+            line_signing: LineSigning::default(),
             runtime: None,
             capacity: 4096,
             refused_capacity: 1024,
@@ -51,6 +54,13 @@ impl LogOptions {
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// What of the log is signed. Default: each line.
+    #[must_use]
+    pub fn line_signing(mut self, signing: LineSigning) -> Self {
+        self.line_signing = signing;
         self
     }
 

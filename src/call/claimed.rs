@@ -8,7 +8,8 @@ pub struct Claimed {
     pub node_id: Option<Box<str>>,
     /// `x-agent-ref`.
     pub agent_ref: Option<Box<str>>,
-    /// `x-idempotency-key`.
+    /// `x-idempotency-key`, as it is recorded: one of more than 64 characters as its digest,
+    /// `sha256:<hex>`, or `hmac-sha256:<hex>` where digests are keyed.
     pub idempotency_key: Option<Box<str>>,
     /// The span that caused this call, from `x-cause-trace` and `x-cause-span`, else from
     /// `traceparent`.
@@ -23,8 +24,11 @@ pub struct Claimed {
 pub struct RareClaims {
     /// `x-agent-parent-ref`.
     pub parent_ref: Option<Box<str>>,
-    /// SHA-256 of `x-agent-state` as it was sent, when it could be used.
+    /// SHA-256 of `x-agent-state` as it was sent, when it could be used; `None` where digests are
+    /// keyed.
     pub state_sha256: Option<[u8; 32]>,
+    /// The same where digests are keyed: HMAC-SHA-256.
+    pub state_hmac_sha256: Option<[u8; 32]>,
     /// The variables of `x-agent-state`, where they are to be recorded.
     pub variables: Option<JsonText>,
     /// What `x-auth-context` says, else `authorization`.

@@ -23,4 +23,4 @@ pub use operation::{Basis, Hints, Op, Operation};
 pub use outcome::{Code, End, Outcome, Refusal, Reply, Retry, Status};
 pub use reason::{Force, Raised, Reason, Severity, UnknownReason};
 pub use span::{Hex, SpanIds};
-pub use trail::{Decision, Facts, Trail, TrailKeeper};
+pub use trail::{Decision, Facts, KeyedDigests, Trail, TrailKeeper};

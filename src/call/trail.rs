@@ -33,6 +33,26 @@ impl Decision {
     }
 }
 
+/// Digests that are taken under a key, in place of those of SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyedDigests {
+    /// Which key.
+    pub key_id: [u8; 8],
+    /// HMAC-SHA-256 of the canonical arguments; `None` where there are none or they were too
+    /// large.
+    pub input: Option<[u8; 32]>,
+    /// HMAC-SHA-256 of the canonical reply.
+    pub output: Option<[u8; 32]>,
+}
+
+impl KeyedDigests {
+    /// None yet, under the key with this id.
+    pub fn under(key_id: [u8; 8]) -> Self {
+        Self { key_id, input: None, output: None }
+    }
+}
+
 /// What is known of one call: put in by the step that found it, read once for the record.
 ///
 /// What a caller merely says is under `claimed`; everything else was seen by a step.
@@ -51,10 +71,13 @@ pub struct Facts {
     pub version: Option<ToolVersion>,
     /// What the call does; `None` while its tool is not known.
     pub operation: Option<Operation>,
-    /// SHA-256 of the canonical arguments; `None` where there are none or they were too large.
+    /// SHA-256 of the canonical arguments; `None` where there are none or they were too large,
+    /// and where digests are keyed.
     pub input_sha256: Option<[u8; 32]>,
-    /// SHA-256 of the canonical reply.
+    /// SHA-256 of the canonical reply; `None` where there is none, and where digests are keyed.
     pub output_sha256: Option<[u8; 32]>,
+    /// The digests of arguments and reply where they are keyed.
+    pub keyed: Option<Box<KeyedDigests>>,
     /// Digest of the policy that judged.
     pub policy_sha256: [u8; 32],
     /// Digest of the frozen registry.
@@ -104,6 +127,7 @@ impl Facts {
             operation: None,
             input_sha256: None,
             output_sha256: None,
+            keyed: None,
             policy_sha256,
             registry_sha256: None,
             principal: None,

@@ -32,4 +32,4 @@ pub(crate) use order::Name;
 pub(crate) use text::escape;
 
 pub use limits::{CanonicalError, Limits};
-pub use write::{Measured, append, measure, to_vec};
+pub use write::{Measured, append, fingerprint, measure, to_vec};

@@ -3,7 +3,7 @@
 use super::order::Member;
 use super::writer::Writer;
 use super::{CanonicalError, Limits};
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestKey, Fingerprint};
 use serde::Serialize;
 use std::cell::Cell;
 
@@ -69,10 +69,39 @@ pub fn measure<T>(value: &T, limits: Limits) -> Result<Measured, CanonicalError>
 where
     T: Serialize + ?Sized,
 {
+    let (len, digest) = pass(value, limits, Digest::of)?;
+    Ok(Measured { len, digest })
+}
+
+/// The length of the canonical form of `value` and its fingerprint, under `key` if there is one.
+/// It is one pass, as with [`measure`].
+///
+/// # Errors
+///
+/// As [`append`].
+pub fn fingerprint<T>(
+    value: &T,
+    limits: Limits,
+    key: Option<&DigestKey>,
+) -> Result<(usize, Fingerprint), CanonicalError>
+where
+    T: Serialize + ?Sized,
+{
+    pass(value, limits, |bytes| Fingerprint::of(bytes, key))
+}
+
+/// The length of the canonical form, and what `digest` makes of it.
+fn pass<T, D>(
+    value: &T,
+    limits: Limits,
+    digest: impl FnOnce(&[u8]) -> D,
+) -> Result<(usize, D), CanonicalError>
+where
+    T: Serialize + ?Sized,
+{
     // Taken, not borrowed: a value that measures a part of itself gets a buffer of its own.
     let mut bytes = BYTES.try_with(Cell::take).unwrap_or_else(none);
-    let measured = append(&mut bytes, value, limits)
-        .map(|()| Measured { len: bytes.len(), digest: Digest::of(&bytes) });
+    let measured = append(&mut bytes, value, limits).map(|()| (bytes.len(), digest(&bytes)));
     bytes.clear();
     if bytes.capacity() <= KEPT {
         keep(&BYTES, bytes);

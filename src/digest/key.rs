@@ -22,11 +22,12 @@ impl DigestKey {
         let key = key.expose();
         let mut name = Sha256::new_with_prefix(b"sec0 digest key");
         name.update(key);
-        let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = name.finalize().into();
+        let mut id = [0; 8];
+        id.iter_mut().zip(name.finalize()).for_each(|(to, from)| *to = from);
         // A key as long as a block, which is what zeros make of a shorter one.
         let mut block = Zeroizing::new([0; 64]);
         block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-        Self { keyed: Hmac::new((&*block).into()), id: [a, b, c, d, e, f, g, h] }
+        Self { keyed: Hmac::new((&*block).into()), id }
     }
 
     /// What tells one key from another, and says nothing else of it: the first 8 bytes of

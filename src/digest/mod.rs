@@ -6,5 +6,8 @@
 mod key;
 mod sha256;
 
+mod fingerprint;
+
+pub use fingerprint::Fingerprint;
 pub use key::DigestKey;
 pub use sha256::Digest;

@@ -5,7 +5,7 @@ use super::json::json_text;
 use super::printable::is_printable;
 use super::traceparent::{parse_span_id, parse_trace_id, parse_traceparent};
 use crate::call::{Claimed, JsonText, RareClaims, RejectedClaim, SpanIds, Unusable};
-use crate::digest::Digest;
+use crate::digest::{DigestKey, Fingerprint};
 
 /// What of the claims is recorded beyond the usual, because somebody asked for it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub struct Detail {
 /// Reads what the caller says of itself.
 ///
 /// What is blank counts as not said. What was said and cannot be used counts as not said either,
-/// and is named among the rejected.
-pub fn claims(claimant: &impl Claimant, detail: Detail) -> Claimed {
+/// and is named among the rejected. Digests are taken under `key` if there is one.
+pub fn claims(claimant: &impl Claimant, detail: Detail, key: Option<&DigestKey>) -> Claimed {
     let mut reader = Reader { claimant, rejected: Vec::new() };
     let node_id = reader.read(ClaimName::NodeId, |text| NodeId::new(text).map_err(unusable));
     let run = reader.read(ClaimName::AgentRef, |text| RunId::new(text).map_err(unusable));
@@ -30,16 +30,23 @@ pub fn claims(claimant: &impl Claimant, detail: Detail) -> Claimed {
         let state = AgentState::decode(text).map_err(unusable)?;
         let state = state.reconcile(node_id.as_ref(), run.as_ref(), parent.as_ref());
         let variables = variables(&state.map_err(unusable)?, detail)?;
-        Ok((*Digest::of(text.as_bytes()).as_bytes(), variables))
+        Ok((Fingerprint::of(text.as_bytes(), key), variables))
     });
-    let (state_sha256, variables) = state.map_or((None, None), |(sha, vars)| (Some(sha), vars));
-    let idempotency_key = reader.read(ClaimName::IdempotencyKey, idempotency_key);
+    let (state, variables) = state.map_or((None, None), |(state, vars)| (Some(state), vars));
+    let idempotency_key = reader.read(ClaimName::IdempotencyKey, |text| idempotency_key(text, key));
     let cause = reader.cause();
     let auth = reader.read(ClaimName::AuthContext, read_auth_context).or_else(|| {
         reader.read(ClaimName::Authorization, |text| read_authorization(text, detail.token_sha256))
     });
     let parent_ref = parent.map(RunId::into_inner);
-    let rare = RareClaims { parent_ref, state_sha256, variables, auth, rejected: reader.rejected };
+    let rare = RareClaims {
+        parent_ref,
+        state_sha256: state.and_then(Fingerprint::sha256),
+        state_hmac_sha256: state.and_then(Fingerprint::hmac),
+        variables,
+        auth,
+        rejected: reader.rejected,
+    };
     Claimed {
         node_id: node_id.map(NodeId::into_inner),
         agent_ref: run.map(RunId::into_inner),
@@ -111,13 +118,18 @@ fn unusable(error: AgentStateError) -> Unusable {
     error.unusable()
 }
 
-fn idempotency_key(text: &str) -> Result<Box<str>, Unusable> {
+/// The key as it is recorded. A digest is longer than what is kept as it is, so no key that is
+/// sent can be mistaken for the digest of another.
+fn idempotency_key(text: &str, key: Option<&DigestKey>) -> Result<Box<str>, Unusable> {
+    const KEPT: usize = 64;
     if text.len() > 256 {
         Err(Unusable::TooLong)
-    } else if is_printable(text) {
-        Ok(text.into())
-    } else {
+    } else if !is_printable(text) {
         Err(Unusable::Unprintable)
+    } else if text.chars().nth(KEPT).is_some() {
+        Ok(Fingerprint::of(text.as_bytes(), key).to_string().into())
+    } else {
+        Ok(text.into())
     }
 }
 

@@ -1,6 +1,7 @@
 use super::*;
-use crate::call::{Claimed, Unusable};
-use crate::digest::Digest;
+use crate::call::{Claimed, Hex, Unusable};
+use crate::digest::{Digest, DigestKey};
+use crate::secret::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
@@ -27,7 +28,7 @@ impl Claimant for Caller {
 
 fn said_in(detail: Detail, headers: &[(&'static str, &str)]) -> Claimed {
     let headers = headers.iter().map(|(name, text)| (*name, (*text).to_owned()));
-    claims(&Caller(headers.collect()), detail)
+    claims(&Caller(headers.collect()), detail, None)
 }
 
 fn said(headers: &[(&'static str, &str)]) -> Claimed {
@@ -90,8 +91,44 @@ fn a_claim_that_cannot_be_used_is_absent_and_named() {
         assert_eq!((claimed.node_id, claimed.agent_ref, claimed.cause), (None, None, None));
         assert_eq!((rare.parent_ref, rare.state_sha256, rare.auth), (None, None, None));
     }
-    let kept = said(&[("x-idempotency-key", &longest)]).idempotency_key;
-    assert_eq!(kept.as_deref(), Some(longest.as_str()));
+    assert!(said(&[("x-idempotency-key", &longest)]).idempotency_key.is_some());
+}
+
+#[test]
+fn an_idempotency_key_of_more_than_64_characters_is_kept_as_its_digest() {
+    let key = DigestKey::new(&Secret::new([7; 32]));
+    let kept = |text: &str, key: Option<&DigestKey>| {
+        let caller = Caller(HashMap::from([("x-idempotency-key", text.to_owned())]));
+        claims(&caller, Detail::default(), key).idempotency_key.unwrap().into_string()
+    };
+    // Characters count, not bytes.
+    for short in ["k".repeat(64), "é".repeat(64)] {
+        assert_eq!(kept(&short, None), short);
+        assert_eq!(kept(&short, Some(&key)), short);
+    }
+    for long in ["k".repeat(65), "é".repeat(65), "k".repeat(256)] {
+        assert_eq!(kept(&long, None), format!("sha256:{}", Digest::of(long.as_bytes())));
+        let keyed = kept(&long, Some(&key));
+        assert_eq!(keyed, format!("hmac-sha256:{}", Hex(&key.digest(long.as_bytes()))));
+        // A digest that is sent is not the key it is the digest of.
+        assert_ne!(kept(&kept(&long, None), None), kept(&long, None));
+        assert_ne!(kept(&keyed, Some(&key)), keyed);
+    }
+}
+
+#[test]
+fn the_digest_of_the_state_is_taken_under_the_key_where_there_is_one() {
+    let key = DigestKey::new(&Secret::new([7; 32]));
+    let state = URL_SAFE_NO_PAD.encode(r#"{"version":1,"nodeId":"n"}"#);
+    let headers = HashMap::from([("x-node-id", "n".to_owned()), ("x-agent-state", state.clone())]);
+    let rare = |key: Option<&DigestKey>| {
+        *claims(&Caller(headers.clone()), Detail::default(), key).rare.unwrap()
+    };
+    let (plain, keyed) = (rare(None), rare(Some(&key)));
+    assert_eq!(plain.state_sha256, Some(*Digest::of(state.as_bytes()).as_bytes()));
+    assert_eq!(plain.state_hmac_sha256, None);
+    assert_eq!(keyed.state_sha256, None);
+    assert_eq!(keyed.state_hmac_sha256, Some(key.digest(state.as_bytes())));
 }
 
 #[test]
@@ -262,7 +299,7 @@ proptest! {
         ),
     ) {
         let detail = Detail { variables: true, token_sha256: true };
-        let claimed = claims(&Caller(texts), detail);
+        let claimed = claims(&Caller(texts), detail, None);
         prop_assert!(claimed.node_id.as_ref().is_none_or(|id| !id.is_empty() && id.len() <= 80));
         prop_assert!(claimed.agent_ref.as_ref().is_none_or(|id| !id.is_empty() && id.len() <= 120));
         prop_assert!(claimed.idempotency_key.as_ref().is_none_or(|key| key.len() <= 256));

@@ -51,6 +51,11 @@ pub(super) fn lint(policy: &Policy, root: &Node) -> Vec<Problem> {
         let advice = "is less than 1, so every call with arguments is too large; write at least 1";
         Spot::of(root, PAYLOAD).say(&mut found, advice);
     }
+    if policy.digest_key_ref().is_some() && policy.digest_key_ref() == policy.key_ref() {
+        let advice = "names the signing key, so whoever may check digests could sign records; \
+                      name a key of its own";
+        Spot::of(root, "audit.digest_key").say(&mut found, advice);
+    }
     allowlist.slashed(&mut found);
     overshadowed(policy, &mut found);
     found.sort_by_key(|problem| (problem.line, problem.column));

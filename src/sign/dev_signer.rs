@@ -6,9 +6,6 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The directories that key references may name, instead of the default ones.
-const DIRS: &str = "SEC0_SIGNER_KEY_DIRS";
-
 /// Signs with an Ed25519 key in the memory of this process, and answers at once.
 ///
 /// Whoever can read the memory or the file has the key, so it suits development and machines that
@@ -31,16 +28,7 @@ impl LocalDevSigner {
     /// When the reference is not such a one, the file lies elsewhere, or
     /// [`read_seed`](key_file::read_seed) refuses it.
     pub fn from_key_ref(key_ref: &str) -> Result<Self, KeyError> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the key's place is settled where the options are made: at each load"
-        )]
-        let dirs = match std::env::var(DIRS) {
-            Ok(list) => key_dirs::allowed(Some(&list)),
-            Err(std::env::VarError::NotPresent) => key_dirs::allowed(None),
-            Err(std::env::VarError::NotUnicode(_)) => return Err(KeyError::DirsNotText),
-        };
-        Self::from_key_ref_in(key_ref, &dirs)
+        Self::from_key_ref_in(key_ref, &key_dirs::from_env()?)
     }
 
     /// Loads the key that a configuration names, as [`from_key_ref`](Self::from_key_ref), from

@@ -20,6 +20,23 @@ pub(super) fn path_of(key_ref: &str) -> Result<PathBuf, KeyError> {
     }
 }
 
+/// The variable that names the directories that key references may name, instead of the default
+/// ones.
+const DIRS: &str = "SEC0_SIGNER_KEY_DIRS";
+
+/// The directories that the environment allows now.
+pub(super) fn from_env() -> Result<Vec<PathBuf>, KeyError> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the key's place is settled where the options are made: at each load"
+    )]
+    match std::env::var(DIRS) {
+        Ok(list) => Ok(allowed(Some(&list))),
+        Err(std::env::VarError::NotPresent) => Ok(allowed(None)),
+        Err(std::env::VarError::NotUnicode(_)) => Err(KeyError::DirsNotText),
+    }
+}
+
 /// The directories that `variable`, a list with commas, allows; without it or when it is blank, the
 /// default ones.
 pub(super) fn allowed(variable: Option<&str>) -> Vec<PathBuf> {

@@ -93,6 +93,34 @@ pub enum KeyError {
         /// The path, made absolute.
         path: PathBuf,
     },
+    /// The file with the key of the digests cannot be read.
+    #[error("the digest key file `{}` cannot be read: {cause}", path.display())]
+    DigestKeyUnreadable {
+        /// The path, made absolute.
+        path: PathBuf,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// Someone else may read or change the key of the digests.
+    #[error(
+        "the digest key file `{0}` can be read or changed by others (mode {mode:04o}); \
+         run `chmod 600 {0}`", path.display()
+    )]
+    DigestKeyOpenToOthers {
+        /// The file, with links resolved.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file with the key of the digests holds something else.
+    #[error(
+        "the digest key file `{}` must hold the base64 of 32 bytes and holds something else; \
+         make one with `sec0 keygen`", path.display()
+    )]
+    NotADigestKey {
+        /// The path, made absolute.
+        path: PathBuf,
+    },
     /// A public key file cannot be read.
     #[error("the public key file `{}` cannot be read: {cause}", path.display())]
     PublicUnreadable {

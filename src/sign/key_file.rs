@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// No key file is longer; what is, is not read.
-const LONGEST: usize = 4096;
+pub(super) const LONGEST: usize = 4096;
 
 /// A key pair that [`generate`] made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +90,27 @@ pub(crate) fn refuse_link(path: &Path) -> Result<(), KeyError> {
 
 /// Reads the seed from `resolved`, which holds no links; errors speak of `path`.
 pub(super) fn read_resolved(path: &Path, resolved: &Path) -> Result<Secret<[u8; 32]>, KeyError> {
+    let mut room = Zeroizing::new([0; LONGEST + 1]);
+    let text = read_private(path, resolved, room.as_mut_slice())?;
+    let seed = encoding::decode_any(text.trim_ascii(), |bytes| match bytes.len() {
+        32 => bytes.try_into().map(|seed| Some(Secret::new(seed))).ok(),
+        64 => Some(checked_seed(bytes)),
+        _ => None,
+    });
+    match seed {
+        Some(Some(seed)) => Ok(seed),
+        Some(None) => Err(KeyError::HalvesDiffer { path: path.to_owned() }),
+        None => Err(KeyError::NotAKey { path: path.to_owned() }),
+    }
+}
+
+/// Reads a file that nobody but its owner may read and write: `resolved`, which holds no links.
+/// Errors speak of `path`.
+pub(super) fn read_private<'r>(
+    path: &Path,
+    resolved: &Path,
+    room: &'r mut [u8],
+) -> Result<&'r [u8], KeyError> {
     let unreadable = |cause| KeyError::Unreadable { path: path.to_owned(), cause };
     let file = open_regular(resolved).map_err(unreadable)?;
     let meta = file.metadata().map_err(unreadable)?;
@@ -101,18 +122,7 @@ pub(super) fn read_resolved(path: &Path, resolved: &Path) -> Result<Secret<[u8; 
     if mode & 0o066 != 0 {
         return Err(KeyError::OpenToOthers { path: resolved.to_owned(), mode });
     }
-    let mut room = Zeroizing::new([0; LONGEST + 1]);
-    let text = fill(file, room.as_mut_slice()).map_err(unreadable)?;
-    let seed = encoding::decode_any(text.trim_ascii(), |bytes| match bytes.len() {
-        32 => bytes.try_into().map(|seed| Some(Secret::new(seed))).ok(),
-        64 => Some(checked_seed(bytes)),
-        _ => None,
-    });
-    match seed {
-        Some(Some(seed)) => Ok(seed),
-        Some(None) => Err(KeyError::HalvesDiffer { path: path.to_owned() }),
-        None => Err(KeyError::NotAKey { path: path.to_owned() }),
-    }
+    fill(file, room).map_err(unreadable)
 }
 
 /// The seed of a 64-byte secret key, when the public half is its own.

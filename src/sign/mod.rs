@@ -4,6 +4,7 @@
 //! key file on this machine. [`Verifier`] checks signatures under one written policy.
 
 mod dev_signer;
+mod digest_key;
 mod ed25519;
 mod encoding;
 mod key_dirs;
@@ -17,6 +18,7 @@ mod signer;
 mod tests;
 
 pub use dev_signer::LocalDevSigner;
+pub use digest_key::{read_digest_key, read_digest_key_in};
 pub use ed25519::{Verifier, VerifyError, verify};
 pub use encoding::EncodingError;
 pub use key_error::KeyError;

@@ -1,6 +1,10 @@
 //! What key files and key references promise.
 
-use super::{KeyError, LocalDevSigner, PublicKey, Signer as _, key_file, verify};
+use super::{
+    KeyError, LocalDevSigner, PublicKey, Signer as _, key_file, read_digest_key_in, verify,
+};
+use crate::digest::DigestKey;
+use crate::secret::Secret;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -265,4 +269,54 @@ fn reads_a_public_key_bare_or_prefixed() {
     }
     let error = message(&key_file::read_public(&place.keys().join("b.pub")).unwrap_err());
     assert!(error.contains("b.pub` cannot be read: No such file"), "{error}");
+}
+
+fn digest_key(place: &Place, path: &Path) -> Result<DigestKey, KeyError> {
+    read_digest_key_in(&format!("file://{}", path.display()), &[place.keys()])
+}
+
+#[test]
+fn loads_a_digest_key_of_32_bytes_and_nothing_else() {
+    let place = Place::new();
+    let path = place.write("digest.key", seed_base64() + "\n");
+    let key = digest_key(&place, &path).unwrap();
+    assert_eq!(key.id(), DigestKey::new(&Secret::new(SEED)).id());
+    let short = super::encoding::encode(&SEED[..31]);
+    for text in [long_base64(), short, String::new(), "no key at all".to_owned()] {
+        let path = place.write("other.key", &text);
+        let error = digest_key(&place, &path).unwrap_err();
+        assert!(matches!(error, KeyError::NotADigestKey { .. }), "{error}");
+        assert!(text.is_empty() || !message(&error).contains(&text), "{error}");
+        assert!(message(&error).contains(path.to_str().unwrap()), "{error}");
+    }
+}
+
+#[test]
+fn a_digest_key_is_held_to_the_rules_of_the_signing_key() {
+    let place = Place::new();
+    let path = place.write("digest.key", seed_base64());
+    for mode in [0o640, 0o620, 0o604, 0o602] {
+        chmod(&path, mode);
+        let error = digest_key(&place, &path).unwrap_err();
+        assert!(matches!(error, KeyError::DigestKeyOpenToOthers { .. }), "{error}");
+        assert!(message(&error).ends_with(&format!("run `chmod 600 {}`", path.display())));
+    }
+    chmod(&path, 0o600);
+
+    let outside = place.keys().with_file_name("digest.key");
+    fs::copy(&path, &outside).unwrap();
+    let link = place.keys().join("link.key");
+    symlink(&outside, &link).unwrap();
+    for path in [&outside, &link] {
+        let error = digest_key(&place, path).unwrap_err();
+        assert!(matches!(error, KeyError::Outside { .. }), "{error}");
+    }
+    for path in [place.keys().join("absent.key"), place.keys()] {
+        let error = digest_key(&place, &path).unwrap_err();
+        assert!(matches!(error, KeyError::DigestKeyUnreadable { .. }), "{error}");
+    }
+    let long = place.write("long.key", seed_base64() + &" ".repeat(4096));
+    assert!(message(&digest_key(&place, &long).unwrap_err()).ends_with("longer than 4096 bytes"));
+    let error = read_digest_key_in("vault://key", &[place.keys()]).unwrap_err();
+    assert!(matches!(error, KeyError::RefUnsupported { .. }), "{error}");
 }

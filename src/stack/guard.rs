@@ -1,9 +1,10 @@
 use super::shared::{Shared, unavailable, unhealthy};
-use crate::audit::{Durable, NotDurable, Slot};
+use crate::audit::{Durable, Slot};
 use crate::call::{
     AuditMode, Code, Decision, End, Facts, Outcome, Reason, Refusal, Reply, Status, TrailKeeper,
 };
 use crate::canonical::{self, Limits};
+use crate::digest::{DigestKey, Fingerprint};
 use crate::limit::Deadline;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -63,8 +64,8 @@ impl Guard {
         }
         // A reply is somebody else's code: it may panic while it is looked at, and the record is
         // written all the same.
-        let (end, cancel) = (outcome.end, &self.cancel);
-        let closed = catch_unwind(AssertUnwindSafe(|| close(&mut facts, end, cancel)));
+        let (end, cancel, key) = (outcome.end, &self.cancel, self.shared.digest_key.as_ref());
+        let closed = catch_unwind(AssertUnwindSafe(|| close(&mut facts, end, cancel, key)));
         outcome.end = closed.unwrap_or_else(|payload| {
             std::mem::forget(payload);
             facts.status = Status::Panicked;
@@ -87,13 +88,11 @@ impl Guard {
         let instead = unavailable(Code::AuditUnavailable)
             .with_reasons(facts.reasons.clone())
             .with_executed(facts.executed());
-        match log.push_durable(self.slot.take(), facts) {
-            Ok(durable) => Finished::When { durable, outcome, instead },
-            Err(NotDurable) => {
-                outcome.end = replace(outcome.end, instead);
-                Finished::Now(outcome)
-            }
+        if let Ok(durable) = log.push_durable(self.slot.take(), facts) {
+            return Finished::When { durable, outcome, instead };
         }
+        outcome.end = replace(outcome.end, instead);
+        Finished::Now(outcome)
     }
 
     fn push(&mut self, facts: Box<Facts>) {
@@ -128,7 +127,12 @@ impl Drop for Guard {
 }
 
 /// Writes the end into the facts; completes a refusal with whether the handler had started.
-fn close<R: Reply>(facts: &mut Facts, end: End<R>, cancel: &CancellationToken) -> End<R> {
+fn close<R: Reply>(
+    facts: &mut Facts,
+    end: End<R>,
+    cancel: &CancellationToken,
+    key: Option<&DigestKey>,
+) -> End<R> {
     match end {
         End::Replied(reply) => {
             facts.status = match reply.failed() {
@@ -136,7 +140,11 @@ fn close<R: Reply>(facts: &mut Facts, end: End<R>, cancel: &CancellationToken) -
                 true => Status::Error,
                 false => Status::Ok,
             };
-            facts.output_sha256 = reply.body().and_then(|body| output_digest(&body));
+            let output = reply.body().and_then(|body| output_digest(&body, key));
+            facts.output_sha256 = output.and_then(Fingerprint::sha256);
+            if let Some(keyed) = &mut facts.keyed {
+                keyed.output = output.and_then(Fingerprint::hmac);
+            }
             facts.task_id = reply.task_id().map(Into::into);
             End::Replied(reply)
         }
@@ -150,10 +158,10 @@ fn close<R: Reply>(facts: &mut Facts, end: End<R>, cancel: &CancellationToken) -
 
 /// The reply's digest. A reply is in memory already, so only its depth is bounded: one that is
 /// nested deeper than a reader of JSON will follow has no digest.
-fn output_digest(body: &impl serde::Serialize) -> Option<[u8; 32]> {
+fn output_digest(body: &impl serde::Serialize, key: Option<&DigestKey>) -> Option<Fingerprint> {
     let limits = Limits { max_len: usize::MAX, ..Limits::default() };
-    match canonical::measure(body, limits) {
-        Ok(measured) => Some(*measured.digest.as_bytes()),
+    match canonical::fingerprint(body, limits, key) {
+        Ok((_len, output)) => Some(output),
         Err(error) => {
             tracing::warn!(%error, "the reply has no digest in its record");
             None

@@ -65,7 +65,7 @@ where
     fn call(&mut self, entered: Entered<X>) -> Self::Future {
         let door = &entered.call().door;
         let shared = entered.shared();
-        let claimed = claims(door, shared.detail);
+        let claimed = claims(door, shared.detail, shared.digest_key.as_ref());
         let principal = match door.verified() {
             Some(caller) => Principal::verified(caller),
             None => shared.principals.of(door.origin()).clone(),

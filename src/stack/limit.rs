@@ -2,7 +2,7 @@ use super::future::StepFuture;
 use super::identify::Identified;
 use super::step::step;
 use crate::call::{Reason, Refusal};
-use crate::canonical::{self, CanonicalError, Limits, Measured};
+use crate::canonical::{self, CanonicalError, Limits};
 use crate::limit::Deadline;
 use crate::policy::{Effect, Ruling};
 use pin_project_lite::pin_project;
@@ -51,10 +51,16 @@ where
 fn size<X>(identified: &Identified<X>) -> Result<(), Refusal> {
     let entered = identified.entered();
     let Some(arguments) = &entered.call().arguments else { return Ok(()) };
-    let limits = Limits { max_len: entered.shared().max_arguments, ..Limits::default() };
-    let Measured { len, digest } =
-        canonical::measure(arguments, limits).map_err(|error| Refusal::new(malformed(error)))?;
-    entered.trail().with(|facts| facts.input_sha256 = Some(*digest.as_bytes()));
+    let shared = entered.shared();
+    let limits = Limits { max_len: shared.max_arguments, ..Limits::default() };
+    let (len, input) = canonical::fingerprint(arguments, limits, shared.digest_key.as_ref())
+        .map_err(|error| Refusal::new(malformed(error)))?;
+    entered.trail().with(|facts| {
+        facts.input_sha256 = input.sha256();
+        if let Some(keyed) = &mut facts.keyed {
+            keyed.input = input.hmac();
+        }
+    });
     let verdict = entered.policy().judge_size(u64::try_from(len).unwrap_or(u64::MAX));
     match (verdict.ruling(), verdict.deciding()) {
         (Ruling::Deny, reason) => Err(Refusal::new(reason.unwrap_or(Reason::PayloadTooLarge))),

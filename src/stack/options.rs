@@ -1,13 +1,15 @@
 use super::shared::{Principals, Shared};
 use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, Site};
-use crate::call::{AuditMode, AuditModes, ToolVersion};
+use crate::call::{AuditMode, AuditModes, LineSigning, ToolVersion};
 use crate::clock::{Clock, System};
+use crate::digest::DigestKey;
 use crate::identity::Detail;
 use crate::limit::HARD_MAX_ARGUMENTS;
 use crate::otel::{IncompleteOtel, Otel};
 use crate::policy::{Policy, PolicyError};
 use crate::registry::{Denials, Manner};
-use crate::sign::{KeyError, LocalDevSigner, Signer, key_file};
+use crate::secret::Secret;
+use crate::sign::{KeyError, LocalDevSigner, Signer, key_file, read_digest_key};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
@@ -30,6 +32,9 @@ pub struct Sec0Options {
     sink: Option<Box<dyn AuditSink>>,
     clock: Arc<dyn Clock>,
     manner: Manner,
+    audit_mode: Option<AuditMode>,
+    line_signing: Option<LineSigning>,
+    digest_key: Option<DigestKey>,
     queue: Option<usize>,
     signing_deadline: Option<Duration>,
     admission_wait: Duration,
@@ -46,6 +51,9 @@ pub enum StartError {
     /// The audit log cannot be opened.
     #[error(transparent)]
     Audit(#[from] OpenError),
+    /// The key of the digests cannot be used.
+    #[error("the key that `audit.digest_key` names cannot be used: {0}")]
+    DigestKey(#[source] KeyError),
     /// The signing key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -68,6 +76,9 @@ impl Sec0Options {
             sink: None,
             clock: System::shared(),
             manner: Manner::default(),
+            audit_mode: None,
+            line_signing: None,
+            digest_key: None,
             queue: None,
             signing_deadline: None,
             admission_wait: Duration::from_secs(1),
@@ -78,8 +89,8 @@ impl Sec0Options {
         }
     }
 
-    /// Reads the policy, and opens the key that it names. A program that signs with something else
-    /// reads the policy itself and gives it to [`new`](Self::new).
+    /// Reads the policy, and opens the keys that it names, of signatures and of digests. A program
+    /// that has others reads the policy itself and gives it to [`new`](Self::new).
     ///
     /// # Errors
     ///
@@ -91,6 +102,7 @@ impl Sec0Options {
         if let Some(key_ref) = options.policy.key_ref() {
             options.signer = Some(Arc::new(LocalDevSigner::from_key_ref(key_ref)?));
         }
+        options.digest_key = digest_key(&options.policy)?;
         Ok(options)
     }
 
@@ -151,6 +163,29 @@ impl Sec0Options {
     #[must_use]
     pub fn without_trace_meta(mut self) -> Self {
         self.manner.hide_trace = true;
+        self
+    }
+
+    /// The audit mode of every call, whatever the policy says.
+    #[must_use]
+    pub fn audit_mode(mut self, mode: AuditMode) -> Self {
+        self.audit_mode = Some(mode);
+        self
+    }
+
+    /// What of the log is signed, whatever the policy says.
+    #[must_use]
+    pub fn line_signing(mut self, signing: LineSigning) -> Self {
+        self.line_signing = Some(signing);
+        self
+    }
+
+    /// The key of the digests, 32 random bytes, instead of the one that the policy names: records
+    /// then have `input_hmac_sha256` and `output_hmac_sha256` in place of digests by which whoever
+    /// guesses the arguments can check the guess.
+    #[must_use]
+    pub fn digest_key(mut self, key: [u8; 32]) -> Self {
+        self.digest_key = Some(DigestKey::new(&Secret::new(key)));
         self
     }
 
@@ -242,6 +277,9 @@ impl Sec0Options {
                 "`otel` is set, but this version exports no telemetry; spans go to `tracing`"
             );
         }
+        if self.digest_key.is_none() {
+            self.digest_key = digest_key(&self.policy)?;
+        }
         // The sink first: it checks the directory in which a key may be made.
         let (sink, dir): (Box<dyn AuditSink>, _) = match self.sink.take() {
             Some(sink) => (sink, None),
@@ -253,8 +291,11 @@ impl Sec0Options {
         };
         let mut site = Site::middleware(self.policy.tenant(), self.policy.retention().as_str());
         site.env = environment.map(Into::into);
-        let mut options = LogOptions::new(site, signer, sink).clock(Arc::clone(&self.clock));
-        if self.policy.audit_modes() != AuditModes::all(AuditMode::Batch) {
+        let signing = self.line_signing.unwrap_or(self.policy.line_signing());
+        let mut options = LogOptions::new(site, signer, sink)
+            .clock(Arc::clone(&self.clock))
+            .line_signing(signing);
+        if self.modes() != AuditModes::all(AuditMode::Batch) {
             options = options.journal();
         }
         if let Some(calls) = self.queue {
@@ -266,11 +307,18 @@ impl Sec0Options {
         Ok(Log::open(options)?)
     }
 
+    /// The options' word, else the policy's.
+    fn modes(&self) -> AuditModes {
+        self.audit_mode.map_or(self.policy.audit_modes(), AuditModes::all)
+    }
+
     fn share(self, log: Option<Log>) -> Shared {
+        let modes = self.modes();
         Shared {
-            modes: self.policy.audit_modes(),
             policy: Arc::new(self.policy),
             log,
+            modes,
+            digest_key: self.digest_key,
             clock: self.clock,
             manner: self.manner,
             admission_wait: self.admission_wait,
@@ -281,6 +329,12 @@ impl Sec0Options {
             tampering_left: AtomicU32::new(Shared::MAX_TAMPERING),
         }
     }
+}
+
+/// The key that the policy's `audit.digest_key` names.
+fn digest_key(policy: &Policy) -> Result<Option<DigestKey>, StartError> {
+    let read = policy.digest_key_ref().map(read_digest_key);
+    read.transpose().map_err(StartError::DigestKey)
 }
 
 /// The key that the policy names, else the one in the audit directory. There it is made when the
@@ -307,4 +361,32 @@ fn may_have_log(dir: &Path) -> bool {
         |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with("audit-");
     std::fs::read_dir(dir)
         .map_or(true, |mut entries| entries.any(|entry| entry.map_or(true, is_day)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use AuditMode::{Batch, Blocking, BlockingStrict};
+
+    fn modes(audit: &str, mode: Option<AuditMode>) -> AuditModes {
+        let text = format!(
+            "tenant: acme\ndefault_retention: 30d\nsigning: {{enabled: true}}\n\
+             tools: {{allowlist: []}}\nenforcement: {{}}\naudit: {audit}\n"
+        );
+        let mut options = Sec0Options::new(Policy::from_yaml(&text).unwrap());
+        if let Some(mode) = mode {
+            options = options.audit_mode(mode);
+        }
+        options.share(None).modes
+    }
+
+    #[test]
+    fn an_audit_mode_of_the_options_wins_over_the_files_for_every_class() {
+        assert_eq!(modes("{}", None), AuditModes { read: Batch, write: Blocking });
+        let written = "{mode: {read: blocking, write: blocking-strict}}";
+        assert_eq!(modes(written, None), AuditModes { read: Blocking, write: BlockingStrict });
+        for mode in AuditMode::ALL {
+            assert_eq!(modes(written, Some(mode)), AuditModes { read: mode, write: mode });
+        }
+    }
 }

@@ -2,7 +2,9 @@ use super::guard::{Finished, Guard, replace};
 use super::shared::{Shared, unavailable};
 use super::step::step;
 use crate::audit::{Admit, NotDurable, Refused, Slot};
-use crate::call::{Call, Code, End, Facts, Outcome, Reason, Refusal, Reply, Retry, SpanIds, Trail};
+use crate::call::{
+    Call, Code, End, Facts, KeyedDigests, Outcome, Reason, Refusal, Reply, Retry, SpanIds, Trail,
+};
 use crate::policy::Policy;
 use pin_project_lite::pin_project;
 use std::convert::Infallible;
@@ -113,13 +115,15 @@ where
 impl<S> Record<S> {
     fn enter<X>(&self, call: Call<X>) -> (Entered<X>, Guard) {
         let shared = &self.shared;
-        let (trail, keeper) = Trail::open(Facts::at_entry(
+        let mut facts = Facts::at_entry(
             shared.clock.wall(),
             call.span,
             Arc::clone(&call.server),
             call.tool.bounded(),
             *shared.policy.digest().as_bytes(),
-        ));
+        );
+        facts.keyed = shared.digest_key.as_ref().map(|key| Box::new(KeyedDigests::under(key.id())));
+        let (trail, keeper) = Trail::open(facts);
         let guard = Guard::new(shared, keeper, call.cancel.clone());
         let at = guard.entered();
         let policy = Arc::clone(&shared.policy);

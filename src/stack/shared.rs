@@ -1,6 +1,7 @@
 use crate::audit::{Health, Log};
 use crate::call::{AuditMode, AuditModes, Code, Facts, Reason, Refusal, Retry};
 use crate::clock::Clock;
+use crate::digest::DigestKey;
 use crate::identity::{Detail, Origin, Principal};
 use crate::policy::Policy;
 use crate::registry::{Manner, Snapshot};
@@ -15,10 +16,12 @@ pub(super) struct Shared {
     pub(super) policy: Arc<Policy>,
     /// The audit log; `None` when it could not be opened, and then nothing runs.
     pub(super) log: Option<Log>,
+    /// When the record of a call is durable: the options' word, else the policy's.
+    pub(super) modes: AuditModes,
+    /// The key of the digests; `None` where they have none.
+    pub(super) digest_key: Option<DigestKey>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) manner: Manner,
-    /// What a call may rely on of its record.
-    pub(super) modes: AuditModes,
     /// How long a call waits for room in the log.
     pub(super) admission_wait: Duration,
     /// The bound on the arguments that holds whatever the policy says, in bytes.

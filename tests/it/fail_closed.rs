@@ -11,7 +11,7 @@ use sec0::audit::OpenError;
 use sec0::otel::Otel;
 use sec0::sign::KeyError;
 use sec0::stack::StartError;
-use sec0::{Sec0Options, Sec0SecurityLayer};
+use sec0::{Policy, Sec0Options, Sec0SecurityLayer};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::ErrorKind;
@@ -207,6 +207,58 @@ async fn a_sink_that_fails_stops_all_calls_until_it_works_again() {
     }
 }
 
+/// The policy has no word in it: not its mode, and not `deny_on`.
+#[tokio::test]
+async fn a_call_that_cannot_be_recorded_is_refused_for_that_reason_whatever_deny_on_holds() {
+    for (mode, deny_on) in [
+        (None, &[][..]),
+        (Some("observe"), &[]),
+        (Some("observe"), &["missing_audit_signature"]),
+        (Some("enforce"), &[]),
+        (Some("enforce"), &["tool_not_in_allowlist", "version_unpinned"]),
+        (Some("enforce"), &["missing_audit_signature"]),
+    ] {
+        let (site, fault) = (Site::default(), Fault::none());
+        let sink = FaultySink { inner: site.sink.clone(), fault: fault.clone() };
+        let options = site.options(&Rules::with(mode, deny_on)).audit_sink(sink);
+        let layer = Sec0SecurityLayer::try_new(options).unwrap();
+        goes_through_it(&site, &layer, "AUDIT_UNAVAILABLE", &fault, ErrorKind::StorageFull).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_before_does_not_become_the_reason_of_a_call_that_cannot_be_recorded() {
+    let (site, fault, runs, latch) =
+        (Site::default(), Fault::none(), Runs::default(), Latch::new());
+    let sink = FaultySink { inner: site.sink.clone(), fault: fault.clone() };
+    let rules = Rules::with(Some("enforce"), &["payload_too_large"]).pinned();
+    let layer = Sec0SecurityLayer::try_new(site.options(&rules).audit_sink(sink)).unwrap();
+    let server = demo().tool(tool("hold", None), latch.handler(&runs)).layer(layer.clone());
+    let held = [json!({ "n": 1 }), json!({ "n": 2 })];
+    let mut calls: Vec<_> =
+        held.into_iter().map(|with| Box::pin(ask(&server, "hold", with))).collect();
+    for call in &mut calls {
+        assert!(poll!(call).is_pending());
+    }
+    latch.entered(2).await;
+    fault.begin(ErrorKind::StorageFull);
+    latch.release(1);
+    // The first reply leaves in this mode, and its line shows what is wrong.
+    assert!(is_fine(&soon(calls.remove(0)).await));
+    fault.known().await;
+    latch.release(1);
+    let answer = soon(calls.remove(0)).await;
+    is_refused(&answer, "AUDIT_UNAVAILABLE", true);
+    let reasons = json!(["version_unpinned", "missing_audit_signature"]);
+    assert_eq!(denial(&answer)["reasons"], reasons);
+    is_refused(&ask(&server, "hold", json!({})).await, "AUDIT_UNAVAILABLE", false);
+    fault.end();
+    let records = site.close(&layer).await.calls;
+    let withheld = records.iter().find(|record| record["risk_tags"] == reasons).unwrap();
+    assert_eq!(withheld["policy"]["reason"], "missing_audit_signature");
+    assert_eq!(withheld["decision_reason"], "missing_audit_signature");
+}
+
 #[tokio::test]
 async fn the_memory_sink_can_be_told_to_fail_and_to_heal() {
     let (site, runs, latch) = (Site::default(), Runs::default(), Latch::new());
@@ -318,6 +370,36 @@ async fn a_key_reference_stays_within_its_directories() {
     let error = does_not_start(|| in_dir(&other, &temp.path().join("audit"))).await;
     let words = "Unsupported keyRef \"vault://somewhere\". Only file:// key refs are supported.";
     assert_eq!(error.to_string(), format!("[sec0-signer] {words}"));
+}
+
+#[tokio::test]
+async fn a_digest_key_that_cannot_be_used_does_not_start_and_leaves_no_log() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("audit");
+    let file = temp.path().join("outside.key");
+    write_key(&file, SEED, 0o600);
+    for (key_ref, words) in [
+        (format!("file://{}", file.display()), "is outside allowed directories"),
+        ("file://keys/no-such-key-is-here.key".to_owned(), "cannot be read: No such file"),
+    ] {
+        let text = format!("{}audit: {{digest_key: '{key_ref}'}}\n", Rules::enforce().yaml());
+        let policy = || Policy::from_yaml(&text).unwrap();
+        let options = || Sec0Options::new(policy()).audit_dir(&dir);
+        let error = does_not_start(options).await;
+        assert!(matches!(error, StartError::DigestKey(_)), "{error}");
+        assert!(error.to_string().starts_with("the key that `audit.digest_key` names "), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(!dir.exists());
+
+        let path = temp.path().join("policy.yaml");
+        fs::write(&path, &text).unwrap();
+        let error = Sec0Options::from_policy_file(&path).unwrap_err();
+        assert!(matches!(error, StartError::DigestKey(_)), "{error}");
+        // One that the program gives is used in its place.
+        let layer = Sec0SecurityLayer::try_new(options().digest_key([7; 32])).unwrap();
+        layer.try_shutdown().await.unwrap();
+        fs::remove_dir_all(&dir).unwrap();
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod tools;
 mod bounds;
 mod by_hand;
 mod claims;
+mod digests;
 mod docs;
 mod effects;
 mod fail_closed;

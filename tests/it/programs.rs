@@ -6,6 +6,9 @@ use crate::drive::{
 use crate::transport::{TOUR, cancel_slow, owned, tour, tour_and_cancelled};
 use rmcp::model::{CallToolRequest, CallToolRequestParams, ClientRequest, object};
 use rmcp::service::PeerRequestOptions;
+use sec0::AuditMode;
+use sec0::canonical::{Limits, fingerprint};
+use sec0::sign::read_digest_key_in;
 use serde_json::{Value, json};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -190,6 +193,50 @@ async fn program_signs_with_the_key_of_the_policy_in_an_allowed_directory() {
     assert_eq!(lines.len(), 1);
     assert_eq!(lines[0]["key_id"], pair.public_key.key_id());
     assert!(!house.audit().join("keys").exists(), "a second key was made");
+}
+
+#[tokio::test]
+async fn program_takes_digests_under_the_key_of_the_policy_in_an_allowed_directory() {
+    let house = House::new("");
+    let pair = sec0::sign::key_file::generate(&house.path("vault/digest.key")).unwrap();
+    let digest_key = format!("audit: {{digest_key: 'file://{}'}}\n", pair.key_file.display());
+    std::fs::write(house.policy(), format!("{DEMO_POLICY}{digest_key}")).unwrap();
+    let vault = house.path("vault");
+    let key_ref = format!("file://{}", pair.key_file.display());
+    let key = read_digest_key_in(&key_ref, std::slice::from_ref(&vault)).unwrap();
+
+    let server = StdioProgram::start(Era::Sessions, &arguments(&house), Some(&vault)).await;
+    call(&server.client, "echo", json!({"text": "x"})).await.unwrap();
+    assert!(server.close().await.success());
+    let lines = house.lines();
+    let (len, taken) = fingerprint(&json!({"text": "x"}), Limits::default(), Some(&key)).unwrap();
+    assert_eq!(
+        taken.to_string(),
+        format!("hmac-sha256:{}", text_of(&lines[0]["input_hmac_sha256"]))
+    );
+    assert_eq!((len, &lines[0]["input_sha256"]), (12, &Value::Null));
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn program_takes_every_audit_mode_by_its_name_and_no_other() {
+    for mode in AuditMode::ALL {
+        let house = House::new(DEMO_POLICY);
+        let with = [&arguments(&house)[..], &["--mode".into(), mode.as_str().into()]].concat();
+        let server = StdioProgram::start(Era::Sessions, &with, None).await;
+        call(&server.client, "echo", json!({"text": "x"})).await.unwrap();
+        assert!(server.close().await.success());
+        assert_eq!(house.lines().len(), 1, "{mode}");
+    }
+    let house = House::new(DEMO_POLICY);
+    let with = [&arguments(&house)[..], &["--mode".into(), "strict".into()]].concat();
+    let output = example("server_stdio").args(with).stdin(Stdio::null()).output();
+    let output = tokio::time::timeout(PATIENCE, output).await.unwrap().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("`batch`, `blocking`, `blocking-strict`"));
 }
 
 /// What a program says when the key lies where nobody allowed keys to lie.

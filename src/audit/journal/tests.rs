@@ -14,7 +14,7 @@ fn open(dir: &Path) -> Log {
 fn slot(log: &Log) -> Slot {
     match log.admit() {
         Admit::Slot(slot) => slot,
-        other => panic!("{other:?}"),
+        Admit::Full | Admit::Closed => panic!("not admitted"),
     }
 }
 

@@ -4,8 +4,8 @@ use crate::audit::envelope::{Form, write_call};
 use crate::audit::event::{Missed, write_event};
 use crate::audit::read::Line;
 use crate::call::{
-    Basis, Claimed, Decision, JsonText, Op, Operation, RareClaims, RejectedClaim, ToolName,
-    Unusable,
+    Basis, Claimed, Decision, JsonText, KeyedDigests, Op, Operation, RareClaims, RejectedClaim,
+    ToolName, Unusable,
 };
 use crate::digest::Digest;
 use base64::Engine as _;
@@ -97,11 +97,12 @@ fn any_rare_claims() -> impl Strategy<Value = RareClaims> {
         ],
         0..=3,
     );
-    let digest = any::<Option<[u8; 32]>>();
-    (option::of(any_text()), digest, json(), json(), rejected).prop_map(
-        |(parent_ref, state_sha256, variables, auth, rejected)| RareClaims {
+    let digests = any::<[Option<[u8; 32]>; 2]>();
+    (option::of(any_text()), digests, json(), json(), rejected).prop_map(
+        |(parent_ref, [state_sha256, state_hmac_sha256], variables, auth, rejected)| RareClaims {
             parent_ref,
             state_sha256,
+            state_hmac_sha256,
             variables,
             auth,
             rejected,
@@ -114,7 +115,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
     let decision =
         prop_oneof![Just(Decision::Allow), Just(Decision::Deny), Just(Decision::WouldDeny)];
     let names = (any_text(), any_text(), any_text(), option::of(any_text()));
-    let digests = any::<[Option<[u8; 32]>; 3]>();
+    let digests = any::<([Option<[u8; 32]>; 3], Option<[Option<[u8; 32]>; 2]>)>();
     let found = (decision, vec(reason(), 0..6), option::of(reason()), any::<bool>());
     let rest = (
         any::<i64>(),
@@ -131,7 +132,12 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         let mut facts =
             Facts::at_entry(arrived, span, server, names.2.into_string().into(), [5; 32]);
         facts.version = names.3.as_deref().and_then(ToolVersion::new);
-        [facts.input_sha256, facts.output_sha256, facts.registry_sha256] = digests;
+        [facts.input_sha256, facts.output_sha256, facts.registry_sha256] = digests.0;
+        facts.keyed = digests.1.map(|[input, output]| {
+            let mut keyed = KeyedDigests::under([7; 8]);
+            (keyed.input, keyed.output) = (input, output);
+            Box::new(keyed)
+        });
         facts.decision = found.0;
         found.1.into_iter().for_each(|reason| facts.found(reason));
         facts.refused_for = found.2;
@@ -171,8 +177,11 @@ proptest! {
     #[test]
     fn every_call_becomes_one_canonical_line_that_the_originals_recipe_verifies(
         facts in any_facts(), tenant in any_text(), retention in any_text(),
+        env in option::of(any_text()),
     ) {
-        let line = call(&facts, &Site::middleware(&tenant, &retention));
+        let mut site = Site::middleware(&tenant, &retention);
+        site.env = env;
+        let line = call(&facts, &site);
         prop_assert!(!line.contains('\n') && line.len() < MAX_LINE);
         assert_sound(&line);
     }
@@ -275,6 +284,7 @@ fn the_line_of_a_call_is_this_one() {
     let auth = r#"{"roles":["buyer"],"scheme":"bearer","verified":false}"#;
     facts.claimed.rare = Some(Box::new(RareClaims {
         parent_ref: Some("run:7".into()),
+        state_hmac_sha256: None,
         state_sha256: Some([0x55; 32]),
         variables: None,
         auth: Some(JsonText::from_canonical(auth.to_owned())),

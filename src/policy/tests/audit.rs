@@ -28,3 +28,16 @@ fn the_key_of_the_digests_is_not_looked_for_when_a_policy_is_read() {
     let text = wrong(&with("audit: {digest_key: keys/digest.key}"));
     assert!(text.contains("`audit.digest_key` must be `file://` and the path of a key"), "{text}");
 }
+
+#[test]
+fn a_digest_key_that_is_the_signing_key_is_a_warning() {
+    let warnings = |digests: &str| {
+        let text = with(&format!("audit: {{digest_key: '{digests}'}}"));
+        let text = text.replace("enabled: true", "enabled: true\n  key_ref: file://keys/a.key");
+        let policy = Policy::from_yaml(&text).unwrap();
+        policy.warnings().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings("file://keys/b.key"), [""; 0]);
+    let [warning] = &*warnings("file://keys/a.key") else { panic!("not one warning") };
+    assert!(warning.contains("`audit.digest_key` names the signing key"), "{warning}");
+}

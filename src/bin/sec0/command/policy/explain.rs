@@ -111,7 +111,7 @@ impl Explain {
     /// Whether the key counts as one: it is read as a caller's would be.
     fn has_idempotency_key(&self, notes: &mut Vec<String>) -> bool {
         let Some(key) = &self.idempotency_key else { return false };
-        let counts = claims(&Sent(key), Detail::default()).idempotency_key.is_some();
+        let counts = claims(&Sent(key), Detail::default(), None).idempotency_key.is_some();
         if !counts {
             let note = "`--idempotency-key` is empty, longer than 256 bytes or has control \
                         characters, so it counts as none";
