@@ -51,10 +51,41 @@ pub enum OpenError {
     /// The journal of the process before could not be read.
     #[error("the journal of the audit log cannot be read: {0}")]
     Journal(#[source] io::Error),
+    /// The newest checkpoint has more lines than the log.
+    #[error(
+        "the log has {lines} lines and its checkpoint {size}: lines were lost, or taken away; run \
+         `sec0 audit verify` on the directory, then move its files elsewhere and start with an \
+         empty one"
+    )]
+    Shorter {
+        /// The lines that are there.
+        lines: u64,
+        /// The lines that the checkpoint covers.
+        size: u64,
+    },
+    /// The last line that the newest checkpoint covers is another one.
+    #[error(
+        "line {seq} of the log (by its `seq`) is not the one that its checkpoint covers; run `sec0 \
+         audit verify` on the directory, then move its files elsewhere and start with an empty one"
+    )]
+    Rewritten {
+        /// The number of the line.
+        seq: u64,
+    },
+    /// A line is missing, so the tree over all lines cannot be had.
+    #[error(
+        "line {seq} of the log (by its `seq`) is missing, or is no line of this log; run `sec0 audit \
+         verify` on the directory, then move its files elsewhere and start with an empty one"
+    )]
+    Gap {
+        /// The number of the line.
+        seq: u64,
+    },
     /// A call is to wait for its record, and there is no disk to put it on.
     #[error(
-        "the audit modes `blocking` and `blocking-strict` need a log in a directory, and this sink \
-         has none; set the audit mode `batch`, or write to a directory"
+        "the audit modes `blocking` and `blocking-strict` and signing by `checkpoint` need a log in \
+         a directory, and this sink has none; set the audit mode `batch` and sign by `record`, or \
+         write to a directory"
     )]
     NoDisk,
     /// A thread of the log did not start.
@@ -81,6 +112,9 @@ impl From<OpenError> for io::Error {
             | OpenError::Tail(source)
             | OpenError::Thread(source) => source.kind(),
             OpenError::NoDisk => io::ErrorKind::Unsupported,
+            OpenError::Shorter { .. } | OpenError::Rewritten { .. } | OpenError::Gap { .. } => {
+                io::ErrorKind::InvalidData
+            }
             OpenError::Locked { .. } => io::ErrorKind::WouldBlock,
             OpenError::Unfit { .. } => io::ErrorKind::PermissionDenied,
             OpenError::NotARecord { .. } => io::ErrorKind::InvalidData,

@@ -4,6 +4,7 @@ use super::json::Object;
 use super::sink::Cut;
 use crate::call::{ServerIdent, SpanIds, ToolName};
 use crate::clock::Timestamp;
+use crate::sign::PublicKey;
 use std::sync::Arc;
 
 /// Something worth a line of the log that is not a call.
@@ -19,6 +20,7 @@ enum What {
     Cut(Cut),
     Missed(Missed),
     Revived { outcomes: u64, unknown: u64 },
+    KeyChange(PublicKey),
     RegistryMutation { server: Arc<ServerIdent>, name: Box<str> },
 }
 
@@ -51,6 +53,11 @@ impl Event {
         Self { at, span: SpanIds::default(), what: What::Missed(missed) }
     }
 
+    /// From the next line on the log is signed with `key`.
+    pub(super) fn key_change(at: Timestamp, key: PublicKey) -> Self {
+        Self { at, span: SpanIds::default(), what: What::KeyChange(key) }
+    }
+
     /// A process did not end well; the log was completed from its journal.
     pub(super) fn revived(at: Timestamp, outcomes: u64, unknown: u64) -> Self {
         Self { at, span: SpanIds::default(), what: What::Revived { outcomes, unknown } }
@@ -73,7 +80,7 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
     match &event.what {
         What::Cut(cut) => line.text("file", &cut.file),
         What::Missed(missed) => line.ts("first_ts", missed.first),
-        What::RegistryMutation { .. } | What::Revived { .. } => {}
+        What::RegistryMutation { .. } | What::Revived { .. } | What::KeyChange(_) => {}
     }
     line.text("key_id", ties.key_id);
     if let What::Missed(missed) = &event.what {
@@ -81,6 +88,10 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
         if missed.events > 0 {
             line.whole("missed_events", missed.events);
         }
+    }
+    if let What::KeyChange(key) = &event.what {
+        line.text("new_key_id", &key.key_id());
+        line.text("new_public_key", &format!("ed25519:{key}"));
     }
     line.digest("prev_sha256", &ties.chain.prev);
     if let What::Missed(missed) = &event.what {
@@ -109,13 +120,14 @@ impl What {
     fn kind(&self) -> &'static str {
         match self {
             Self::Cut(_) | Self::Missed(_) | Self::Revived { .. } => "recovery",
+            Self::KeyChange(_) => "key_change",
             Self::RegistryMutation { .. } => "registry_mutation",
         }
     }
 
     fn status(&self) -> &'static str {
         match self {
-            Self::Cut(_) | Self::Missed(_) | Self::Revived { .. } => "ok",
+            Self::Cut(_) | Self::Missed(_) | Self::Revived { .. } | Self::KeyChange(_) => "ok",
             Self::RegistryMutation { .. } => "denied",
         }
     }

@@ -1,18 +1,17 @@
-use super::chain::Chain;
 use super::disk::Disk;
 use super::envelope::{Form, Site, write_call};
 use super::error::{OpenError, ShutdownError};
 use super::event::Event;
-use super::journal::{self, Ack, Journal, Lost, Recovered, Stuck};
+use super::journal::{self, Ack, Journal, Lost, Stuck};
 use super::options::LogOptions;
-use super::queue::{Entry, Health, Shared, Slot};
-use super::read::Line;
-use super::signing::Sealer;
-use super::sink::{AuditSink, Tail};
+use super::past::Past;
+use super::queue::{Entry, Health, KeyChange, Shared, Slot};
+use super::signing::{Seal, Sealer};
 use super::stream::Stream;
 use super::writer::{Batch, Dirty, Leftovers, Pace, Writer};
-use crate::call::Facts;
+use crate::call::{Facts, LineSigning};
 use crate::clock::Clock;
+use crate::sign::Signer;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -76,41 +75,36 @@ impl Log {
     /// The end of the log cannot be read, its last line is no record, or the thread cannot be
     /// started.
     pub fn open(mut options: LogOptions) -> Result<Self, OpenError> {
-        let tail = options.sink.tail().map_err(OpenError::Tail)?;
-        let day = tail.as_ref().map(|tail| tail.day);
-        let chain = chain_behind(tail.as_ref(), &mut *options.sink)?;
-        let home = options.sink.disk();
-        if home.is_none() && options.has_journal {
+        let (signing, key) = (options.line_signing, options.signer.public_key());
+        let past = Past::read(&mut *options.sink, &options.site.tenant, &key)?;
+        if past.home.is_none() && (options.has_journal || signing == LineSigning::Checkpoint) {
             return Err(OpenError::NoDisk);
         }
-        let found = match &home {
-            Some((disk, stream)) => {
-                journal::recover(&**disk, stream).map_err(OpenError::Journal)?
-            }
-            None => Recovered::default(),
-        };
         let clock = options.clock;
-        let journal = match &home {
+        let journal = match &past.home {
             Some(home) if options.has_journal => {
-                Some(start_journal(home, &clock, found.epoch, chain.seq)?)
+                Some(start_journal(home, &clock, past.found.epoch, past.chain.seq)?)
             }
             Some(_) | None => None,
         };
         let shared = Arc::new(Shared::new(options.capacity, options.refused_capacity));
-        for cut in tail.into_iter().flat_map(|tail| tail.cuts) {
-            let event = Event::cut(clock.wall(), cut);
+        for event in past.events(clock.wall()) {
             shared.push_other(Entry::Event(Box::new(event)), &*clock);
         }
-        if let Some(event) = found.event(clock.wall()) {
-            shared.push_other(Entry::Event(Box::new(event)), &*clock);
-        }
+        let Past { home, day, chain, ledger, found, .. } = past;
         let leftovers =
             Leftovers::new(home.map(|(disk, _)| disk), found.files, found.records.len());
         let revived = found.records.into_iter().map(|record| Entry::Revived(Box::new(record)));
         let site = Arc::new(options.site);
+        let seal = Seal {
+            site: Arc::clone(&site),
+            signer: options.signer,
+            signing,
+            clock: Arc::clone(&clock),
+        };
         let writer = Writer {
             shared: Arc::clone(&shared),
-            sealer: Sealer::new(Arc::clone(&site), options.signer, Arc::clone(&clock), chain),
+            sealer: Sealer::new(seal, chain, ledger),
             sink: options.sink,
             clock: Arc::clone(&clock),
             pace: Pace {
@@ -118,6 +112,7 @@ impl Log {
                 linger: options.linger,
                 sign_deadline: options.sign_deadline,
                 sync_every: options.sync_every,
+                checkpoint_every: options.checkpoint_every.unwrap_or(period(signing)),
             },
             day,
             pending: revived.collect(),
@@ -125,6 +120,7 @@ impl Log {
             dirty: Dirty::default(),
             journal: journal.clone(),
             leftovers,
+            checkpointed: None,
             not_synced: None,
         };
         let thread = Mutex::new(Some(spawn(writer, options.runtime)?));
@@ -247,6 +243,14 @@ impl Log {
         self.0.shared.push_other(Entry::Event(Box::new(event)), &*self.0.clock);
     }
 
+    /// Goes on under the key of `signer`. A line that the old key signs introduces it
+    /// (`event: key_change`), so a reader who knows the old key follows; the lines after it are
+    /// signed by the new one.
+    pub fn change_key(&self, signer: Arc<dyn Signer>) {
+        let event = Event::key_change(self.0.clock.wall(), signer.public_key());
+        self.0.shared.push_certainly(Entry::KeyChange(Box::new(KeyChange { event, signer })));
+    }
+
     /// Counts a call that was refused because the log cannot be written. When it can be written
     /// again, one line has the number of them, and the time of the first and the last.
     pub fn refused(&self) {
@@ -345,6 +349,14 @@ impl Durable {
     }
 }
 
+/// How long lines stand without a checkpoint over them, by default.
+fn period(signing: LineSigning) -> Duration {
+    match signing {
+        LineSigning::Record => Duration::from_secs(10),
+        LineSigning::Checkpoint => Duration::from_secs(1),
+    }
+}
+
 fn spawn(writer: Writer, runtime: Option<Handle>) -> Result<JoinHandle<()>, OpenError> {
     let runtime = runtime.or_else(|| Handle::try_current().ok());
     let thread = std::thread::Builder::new().name("sec0-audit".to_owned());
@@ -366,19 +378,4 @@ fn start_journal(
     let (disk, clock) = (Arc::clone(disk), Arc::clone(clock));
     let journal = journal::start(disk, stream.journal(), clock, epoch, next_seq);
     journal.map(Arc::new).map_err(OpenError::Thread)
-}
-
-/// The chain behind the last line of the log.
-fn chain_behind(tail: Option<&Tail>, sink: &mut dyn AuditSink) -> Result<Chain, OpenError> {
-    let Some(line) = tail.and_then(|tail| tail.line.as_deref()) else { return Ok(Chain::start()) };
-    let seq = match str::from_utf8(line).map(Line::read) {
-        Ok(Ok(Line { seq: Some(seq), prev_sha256: Some(_), sig: Some(_), .. })) => Ok(seq),
-        Ok(Ok(_)) => Err("`seq`, `prev_sha256` or `sig` is missing".to_owned()),
-        Ok(Err(at)) => Err(format!("it is not in canonical form from column {} on", at.0)),
-        Err(_) => Err("it is no UTF-8 text".to_owned()),
-    };
-    match seq {
-        Ok(seq) => Ok(Chain::behind(seq, line)),
-        Err(why) => Err(OpenError::NotARecord { place: sink.last_place(), why }),
-    }
 }

@@ -24,6 +24,8 @@ struct Kept {
     day: Option<Day>,
     lines: Vec<String>,
     failing: Option<io::ErrorKind>,
+    /// What is beside the lines: checkpoints, the journal.
+    files: BTreeMap<String, Bytes>,
 }
 
 impl MemorySink {
@@ -81,11 +83,9 @@ impl AuditSink for MemorySink {
         self.0.works()
     }
 
-    /// A disk in memory, empty each time: intents are kept no longer than the process that has
-    /// them.
+    /// A disk in memory, with the lines in the file of the newest day.
     fn disk(&self) -> Option<(Arc<dyn Disk>, Stream)> {
-        let disk = MemoryDisk { sink: Arc::clone(&self.0), files: Mutex::default() };
-        Some((Arc::new(disk), Stream::default()))
+        Some((Arc::new(MemoryDisk(Arc::clone(&self.0))), Stream::default()))
     }
 }
 
@@ -97,10 +97,7 @@ impl Shared {
 
 /// Fails when the sink does.
 #[derive(Debug)]
-struct MemoryDisk {
-    sink: Arc<Shared>,
-    files: Mutex<BTreeMap<String, Bytes>>,
-}
+struct MemoryDisk(Arc<Shared>);
 
 type Bytes = Arc<Mutex<Vec<u8>>>;
 
@@ -110,32 +107,46 @@ impl Disk for MemoryDisk {
     }
 
     fn open(&self, name: &str, create: bool) -> io::Result<Box<dyn DiskFile>> {
-        self.sink.works()?;
-        let mut files = self.files.lock();
-        let bytes = match files.get(name) {
-            Some(bytes) => Arc::clone(bytes),
-            None if create => Arc::clone(files.entry(name.to_owned()).or_default()),
-            None => return Err(io::ErrorKind::NotFound.into()),
+        let mut kept = self.0.kept.lock();
+        let bytes = if kept.day_file().as_deref() == Some(name) {
+            let lines: String = kept.lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+            Arc::new(Mutex::new(lines.into_bytes()))
+        } else if let Some(bytes) = kept.files.get(name) {
+            Arc::clone(bytes)
+        } else if !create {
+            return Err(io::ErrorKind::NotFound.into());
+        } else if let Some(kind) = kept.failing {
+            return Err(kind.into());
+        } else {
+            Arc::clone(kept.files.entry(name.to_owned()).or_default())
         };
-        Ok(Box::new(MemoryFile { sink: Arc::clone(&self.sink), bytes }))
+        Ok(Box::new(MemoryFile { sink: Arc::clone(&self.0), bytes }))
     }
 
     fn names(&self, folder: &str) -> io::Result<Vec<String>> {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        let files = self.files.lock();
-        let inside = files.keys().filter_map(|name| name.strip_prefix(&prefix));
-        Ok(inside.filter(|name| !name.contains('/')).map(str::to_owned).collect())
+        let kept = self.0.kept.lock();
+        let day = kept.day_file();
+        let names = kept.files.keys().chain(&day).filter_map(|name| name.strip_prefix(&prefix));
+        Ok(names.filter(|name| !name.contains('/')).map(str::to_owned).collect())
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.sink.works()?;
-        self.files.lock().insert(name.to_owned(), Arc::new(Mutex::new(bytes.to_vec())));
+        self.0.works()?;
+        let bytes = Arc::new(Mutex::new(bytes.to_vec()));
+        self.0.kept.lock().files.insert(name.to_owned(), bytes);
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.files.lock().remove(name);
-        self.sink.works()
+        self.0.kept.lock().files.remove(name);
+        self.0.works()
+    }
+}
+
+impl Kept {
+    fn day_file(&self) -> Option<String> {
+        self.day.map(Day::file_name)
     }
 }
 

@@ -18,6 +18,7 @@ mod fault;
 mod recipe;
 
 mod read;
+mod scan;
 mod verify;
 
 // Where lines go.
@@ -33,8 +34,10 @@ mod memory;
 
 // The way there.
 mod journal;
+mod ledger;
 mod options;
 mod queue;
+mod past;
 mod signing;
 
 mod writer;

@@ -26,6 +26,7 @@ pub struct LogOptions {
     pub(super) has_journal: bool,
     pub(super) sync_every: Duration,
     pub(super) durable_within: Duration,
+    pub(super) checkpoint_every: Option<Duration>,
 }
 
 impl LogOptions {
@@ -47,6 +48,7 @@ impl LogOptions {
             has_journal: false,
             sync_every: Duration::from_secs(1),
             durable_within: Duration::from_secs(5),
+            checkpoint_every: None,
         }
     }
 
@@ -136,6 +138,15 @@ impl LogOptions {
     #[must_use]
     pub fn durable_within(mut self, deadline: Duration) -> Self {
         self.durable_within = deadline;
+        self
+    }
+
+    /// How long lines may stand without a checkpoint over them. Default 10 s, and 1 s where lines
+    /// have no signature of their own. The sink must have a [`disk`](AuditSink::disk), else there
+    /// are no checkpoints.
+    #[must_use]
+    pub fn checkpoint_every(mut self, period: Duration) -> Self {
+        self.checkpoint_every = Some(period);
         self
     }
 }

@@ -3,6 +3,7 @@ use super::event::{Event, Missed};
 use super::journal::Revived;
 use crate::call::Facts;
 use crate::clock::Clock;
+use crate::sign::Signer;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::fmt;
 use std::sync::Arc;
@@ -35,8 +36,17 @@ pub(super) enum Entry {
     /// A call that was refused for want of one.
     Refused(Box<Facts>),
     Event(Box<Event>),
+    /// The log goes on under another key.
+    KeyChange(Box<KeyChange>),
     /// A call of a process that ended before its line was written.
     Revived(Box<Revived>),
+}
+
+/// A key, and the line that introduces it.
+#[derive(Debug)]
+pub(super) struct KeyChange {
+    pub(super) event: Event,
+    pub(super) signer: Arc<dyn Signer>,
 }
 
 /// How the writer's thread ended.
@@ -140,9 +150,16 @@ impl Shared {
             state.others += 1;
             return self.queue(state, entry);
         }
-        let is_event = matches!(entry, Entry::Event(_));
+        let is_event = matches!(entry, Entry::Event(_) | Entry::KeyChange(_));
         drop(state);
         self.miss(u64::from(!is_event), u64::from(is_event), clock);
+    }
+
+    /// Queues what must not be counted instead.
+    pub(super) fn push_certainly(&self, entry: Entry) {
+        let mut state = self.state.lock();
+        state.others += 1;
+        self.queue(state, entry);
     }
 
     /// Counts what is not recorded one by one.

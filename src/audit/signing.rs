@@ -1,10 +1,15 @@
 use super::chain::{Chain, Ties, splice};
+use super::day::Day;
 use super::envelope::{Form, Site, write_call};
 use super::event::write_event;
+use super::ledger::Ledger;
 use super::queue::Entry;
+use crate::call::LineSigning;
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::sign::{SignError, Signature, Signer, Signing};
+use crate::tlog::{Note, leaf_hash};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -20,18 +25,26 @@ pub(super) struct Sealer {
     clock: Arc<dyn Clock>,
     /// Where the next line is tied on; moves only when a line was signed.
     chain: Chain,
+    ledger: Ledger,
+    signing: LineSigning,
     unsigned: Vec<u8>,
 }
 
+/// What a log is sealed with.
+#[derive(Debug)]
+pub(super) struct Seal {
+    pub(super) site: Arc<Site>,
+    pub(super) signer: Arc<dyn Signer>,
+    pub(super) signing: LineSigning,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
 impl Sealer {
-    pub(super) fn new(
-        site: Arc<Site>,
-        signer: Arc<dyn Signer>,
-        clock: Arc<dyn Clock>,
-        chain: Chain,
-    ) -> Self {
+    pub(super) fn new(seal: Seal, chain: Chain, ledger: Ledger) -> Self {
+        let Seal { site, signer, signing, clock } = seal;
         let key_id = signer.public_key().key_id();
-        Self { site, signer, key_id, clock, chain, unsigned: Vec::with_capacity(2048) }
+        let unsigned = Vec::with_capacity(2048);
+        Self { site, signer, key_id, clock, chain, ledger, signing, unsigned }
     }
 
     /// Appends the line of `entry`, with its line end. After an error nothing was appended, and
@@ -49,16 +62,49 @@ impl Sealer {
                 write_call(&mut self.unsigned, facts, &self.site, Form::Line(&ties))
             }
             Entry::Event(event) => write_event(&mut self.unsigned, event, &self.site, &ties),
+            Entry::KeyChange(change) => {
+                write_event(&mut self.unsigned, &change.event, &self.site, &ties)
+            }
             Entry::Revived(revived) => revived.write(&mut self.unsigned, &ties),
         };
-        let signature = self.sign(deadline)?;
         let start = out.len();
-        splice(out, &self.unsigned, sig_at, &signature);
+        // The line that introduces a key is signed by the one before it, whatever covers the rest.
+        if self.signing == LineSigning::Record || matches!(entry, Entry::KeyChange(_)) {
+            let signature = self.sign(&self.unsigned, deadline)?;
+            splice(out, &self.unsigned, sig_at, &signature);
+        } else {
+            out.extend_from_slice(&self.unsigned);
+        }
         let (_, line) = out.split_at(start);
         let prev = Digest::of(line);
+        self.ledger.push(leaf_hash(line), prev);
         self.chain = Chain { seq: self.chain.seq.saturating_add(1), prev };
         out.push(b'\n');
+        if let Entry::KeyChange(change) = entry {
+            self.signer = Arc::clone(&change.signer);
+            self.key_id = self.signer.public_key().key_id();
+        }
         Ok(())
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Signs the checkpoint of now and puts it on the disk; `closed` is the day that has ended.
+    pub(super) fn checkpoint(
+        &mut self,
+        closed: Option<Day>,
+        deadline: Duration,
+    ) -> Result<(), NoCheckpoint> {
+        let sign = |cause: &dyn std::fmt::Display| NoCheckpoint::Sign(SignError::new(cause));
+        let text = self.ledger.text().map_err(|error| sign(&error))?;
+        let message = Note::to_sign(&text).map_err(|error| sign(&error))?;
+        let signature = self.sign(message, deadline).map_err(NoCheckpoint::Sign)?;
+        let key = self.ledger.key(&self.signer.public_key());
+        let key = key.ok_or_else(|| sign(&"the tenant's name is too long for a checkpoint"))?;
+        let note = Note::assemble(&text, &key, &signature).map_err(|error| sign(&error))?;
+        self.ledger.store(&note, closed).map_err(NoCheckpoint::Store)
     }
 
     /// The number of the next line.
@@ -66,13 +112,20 @@ impl Sealer {
         self.chain.seq
     }
 
-    fn sign(&self, deadline: Duration) -> Result<Signature, SignError> {
-        let signing = || drive(self.signer.sign(&self.unsigned), &*self.clock, deadline);
+    fn sign(&self, message: &[u8], deadline: Duration) -> Result<Signature, SignError> {
+        let signing = || drive(self.signer.sign(message), &*self.clock, deadline);
         match catch_unwind(AssertUnwindSafe(signing)) {
             Ok(signed) => signed,
             Err(_panic) => Err(SignError::new("the signer panicked")),
         }
     }
+}
+
+/// Why there is no new checkpoint.
+#[derive(Debug)]
+pub(super) enum NoCheckpoint {
+    Sign(SignError),
+    Store(io::Error),
 }
 
 /// Runs a future on this thread until it is done or its time is up. One that is done at once, as

@@ -54,6 +54,16 @@ impl Stream {
         self.with_writer("journal")
     }
 
+    /// The newest checkpoint.
+    pub(super) fn checkpoint(&self) -> String {
+        self.with_writer("checkpoint")
+    }
+
+    /// The checkpoint at the end of `day`.
+    pub(super) fn closing(&self, day: Day) -> String {
+        self.with_writer(&format!("checkpoints/{day}"))
+    }
+
     fn with_writer(&self, name: &str) -> String {
         match &self.0 {
             Some(writer) => format!("{name}.{writer}"),

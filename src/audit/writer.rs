@@ -4,7 +4,7 @@ use super::error::ShutdownError;
 use super::event::Event;
 use super::journal::Journal;
 use super::queue::{Ended, Entry, Health, Phase, Rest, Shared};
-use super::signing::Sealer;
+use super::signing::{NoCheckpoint, Sealer};
 use super::sink::AuditSink;
 use crate::clock::Clock;
 use std::collections::VecDeque;
@@ -31,6 +31,8 @@ pub(super) struct Writer {
     pub(super) journal: Option<Arc<Journal>>,
     /// What a process before this one left in its journal.
     pub(super) leftovers: Leftovers,
+    /// When the newest checkpoint was written.
+    pub(super) checkpointed: Option<Instant>,
     /// Why the last sync failed.
     pub(super) not_synced: Option<String>,
 }
@@ -42,6 +44,7 @@ pub(super) struct Pace {
     pub(super) linger: Duration,
     pub(super) sign_deadline: Duration,
     pub(super) sync_every: Duration,
+    pub(super) checkpoint_every: Duration,
 }
 
 /// Lines that are appended and not synced.
@@ -122,7 +125,7 @@ impl Writer {
                 self.queue_missed(age);
             }
             let has_work = !(self.pending.is_empty() && self.batch.is_empty());
-            if !has_work && !is_failing {
+            if !has_work && (!is_failing || pulse.phase != Phase::Open) {
                 if pulse.phase == Phase::Open {
                     if idle < LINGERS {
                         idle += 1;
@@ -131,13 +134,13 @@ impl Writer {
                     }
                     idle = 0;
                     // Nothing came for a while: the lines that are there need not wait.
-                    match self.sync() {
-                        Ok(()) => self.shared.rest(Rest::Asleep, None),
-                        Err(error) => self.report(&Blocked::by(&error), is_failing),
+                    match self.sync().and_then(|()| self.checkpoint_if_due()) {
+                        Ok(()) => self.shared.rest(Rest::Asleep, self.until_checkpoint()),
+                        Err(blocked) => self.report(&blocked, is_failing),
                     }
                     continue;
                 }
-                self.settle();
+                self.settle(pulse.is_done);
                 if pulse.is_done {
                     return self.not_synced.take().map_or(Ok(()), not_synced);
                 }
@@ -169,13 +172,15 @@ impl Writer {
     /// Seals what fits into one batch and appends it. What could not be sealed or appended stays,
     /// in its order.
     fn write_batch(&mut self, is_failing: bool) -> Result<(), Blocked> {
+        self.turn_page(is_failing)?;
         let sealed = self.seal(is_failing);
         if !self.batch.is_empty() {
             self.append().map_err(|error| Blocked::by(&error))?;
         }
         sealed?;
         if is_failing || self.is_sync_due() {
-            self.sync().map_err(|error| Blocked::by(&error))?;
+            self.sync()?;
+            self.checkpoint_if_due()?;
         }
         if is_failing {
             tracing::info!("the audit log can be written again");
@@ -184,12 +189,64 @@ impl Writer {
         Ok(())
     }
 
-    fn seal(&mut self, is_failing: bool) -> Result<(), Blocked> {
-        let deadline = if is_failing {
+    /// Before the first line there is a checkpoint of none, and before the first line of a new day
+    /// one that closes the old.
+    fn turn_page(&mut self, is_failing: bool) -> Result<(), Blocked> {
+        if !self.batch.is_empty() {
+            return Ok(());
+        }
+        let deadline = self.sign_deadline(is_failing);
+        let Some(next) = self.pending.front().map(Entry::day) else { return Ok(()) };
+        if let Some(day) = self.day.filter(|day| *day < next) {
+            self.sync()?;
+            self.checkpoint(Some(day), deadline)?;
+        } else if self.sealer.ledger().is_new() {
+            self.checkpoint(None, deadline)?;
+        }
+        Ok(())
+    }
+
+    fn sign_deadline(&self, is_failing: bool) -> Duration {
+        if is_failing {
             RETRY_DEADLINE.min(self.pace.sign_deadline)
         } else {
             self.pace.sign_deadline
-        };
+        }
+    }
+
+    fn checkpoint_if_due(&mut self) -> Result<(), Blocked> {
+        match self.until_checkpoint() {
+            Some(Duration::ZERO) => self.checkpoint(None, self.pace.sign_deadline),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// How long until a checkpoint is due; `None` where every line is under one.
+    fn until_checkpoint(&self) -> Option<Duration> {
+        if self.sealer.ledger().is_covered() {
+            return None;
+        }
+        let since = |at: Instant| self.clock.monotonic().saturating_duration_since(at);
+        let age = self.checkpointed.map_or(Duration::MAX, since);
+        Some(self.pace.checkpoint_every.saturating_sub(age))
+    }
+
+    /// Everything that was sealed is appended and synced.
+    fn checkpoint(&mut self, closed: Option<Day>, deadline: Duration) -> Result<(), Blocked> {
+        let signed = self.sealer.checkpoint(closed, deadline).map_err(|error| match error {
+            NoCheckpoint::Sign(error) => {
+                Blocked { health: Health::SigningFailed, why: error.to_string() }
+            }
+            NoCheckpoint::Store(error) => Blocked::by(&error),
+        });
+        if signed.is_ok() {
+            self.checkpointed = Some(self.clock.monotonic());
+        }
+        signed
+    }
+
+    fn seal(&mut self, is_failing: bool) -> Result<(), Blocked> {
+        let deadline = self.sign_deadline(is_failing);
         while self.batch.len() < self.pace.batch_lines {
             let Some(entry) = self.pending.front() else { break };
             let day = self.day.max(Some(entry.day()));
@@ -207,7 +264,9 @@ impl Writer {
                     self.batch.calls += 1;
                     self.batch.intents.extend(facts.intent);
                 }
-                Entry::Refused(_) | Entry::Event(_) => self.batch.others += 1,
+                Entry::Refused(_) | Entry::Event(_) | Entry::KeyChange(_) => {
+                    self.batch.others += 1;
+                }
                 Entry::Revived(_) => self.batch.revived += 1,
             }
             self.pending.pop_front();
@@ -239,11 +298,11 @@ impl Writer {
     }
 
     /// Makes durable what was appended; what the journal has of it is then not needed any more.
-    fn sync(&mut self) -> io::Result<()> {
+    fn sync(&mut self) -> Result<(), Blocked> {
         if self.dirty.since.is_none() {
             return Ok(());
         }
-        without_panic(|| self.sink.sync())?;
+        without_panic(|| self.sink.sync()).map_err(|error| Blocked::by(&error))?;
         self.dirty.since = None;
         self.dirty.lines = 0;
         if let Some(journal) = &self.journal {
@@ -256,10 +315,16 @@ impl Writer {
         Ok(())
     }
 
-    fn settle(&mut self) {
-        if let Err(error) = self.sync() {
-            tracing::error!(%error, "the audit log cannot be synced");
-            self.not_synced = Some(error.to_string());
+    fn settle(&mut self, is_done: bool) {
+        if let Err(Blocked { why, .. }) = self.sync() {
+            tracing::error!(why, "the audit log cannot be synced");
+            self.not_synced = Some(why);
+        } else if is_done
+            && !self.sealer.ledger().is_covered()
+            && let Err(Blocked { why, .. }) = self.checkpoint(None, self.sign_deadline(true))
+        {
+            tracing::error!(why, "the last checkpoint of the audit log cannot be written");
+            self.not_synced = Some(why);
         }
         self.shared.settle();
     }
@@ -315,6 +380,7 @@ impl Entry {
         match self {
             Self::Call(facts) | Self::Refused(facts) => Day::of(facts.arrived),
             Self::Event(event) => Day::of(event.at),
+            Self::KeyChange(change) => Day::of(change.event.at),
             Self::Revived(revived) => revived.day,
         }
     }

@@ -8,6 +8,7 @@ use super::{
 use crate::audit::{Event, ShutdownError};
 use crate::call::{ServerIdent, SpanIds, ToolName};
 use crate::registry::{Drift, Freeze, Manner, Snapshot};
+use crate::sign::Signer;
 use std::sync::Arc;
 use std::time::Duration;
 use tower::layer::util::{Identity, Stack};
@@ -72,6 +73,15 @@ impl<M> Sec0SecurityLayer<M> {
     /// The layers of the steps, for a stack that is put together by hand.
     pub fn steps(&self) -> Steps {
         Steps { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Goes on under another signing key. A line that the old key signs introduces the new one, so a
+    /// reader who knows the old key can follow. A layer that could not start has no log to go on
+    /// with.
+    pub fn change_key(&self, signer: impl Signer + 'static) {
+        if let Some(log) = &self.shared.log {
+            log.change_key(Arc::new(signer));
+        }
     }
 
     /// Ends admission, waits for the records of calls under way (at most five seconds), writes and

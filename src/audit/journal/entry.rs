@@ -46,7 +46,8 @@ impl Header {
     /// Appends the line, and gives what the first entry is chained to.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> Digest {
         let Self { epoch, number, base_seq } = self;
-        let line = format!("{MAGIC} epoch={epoch} number={number} seq={base_seq}");
+        let line = [MAGIC, &format!(" epoch={epoch}"), &format!(" number={number}")].concat()
+            + &format!(" seq={base_seq}");
         out.extend_from_slice(line.as_bytes());
         out.push(b'\n');
         Digest::of(line.as_bytes())

@@ -5,6 +5,7 @@ use crate::audit::day::Day;
 use crate::audit::disk::{Disk, DiskFile};
 use crate::audit::event::Event;
 use crate::audit::read::{Line, members};
+use crate::audit::scan::back_to;
 use crate::audit::stream::Stream;
 use crate::clock::Timestamp;
 use std::collections::{BTreeMap, HashSet};
@@ -61,7 +62,12 @@ pub(in crate::audit) fn recover(disk: &dyn Disk, stream: &Stream) -> io::Result<
     if calls.is_empty() {
         return Ok(found);
     }
-    let written = spans_from(disk, stream, base_seq)?;
+    let mut written = HashSet::new();
+    back_to(disk, stream, base_seq, |line, _| {
+        if let (Some(trace_id), Some(span_id)) = (line.trace_id, line.span_id) {
+            written.insert((trace_id.to_owned(), span_id.to_owned()));
+        }
+    })?;
     for (revived, span) in calls.into_values() {
         if !written.contains(&span) {
             found.records.push(revived);
@@ -146,57 +152,4 @@ fn read_file(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
     file.read_whole_at(&mut bytes, 0)?;
     Ok(bytes)
-}
-
-const WINDOW: u64 = 1024 * 1024;
-
-/// The spans of all lines with at least this `seq`, read from the end of the log backwards.
-fn spans_from(disk: &dyn Disk, stream: &Stream, seq: u64) -> io::Result<HashSet<Span>> {
-    let mut days: Vec<_> = disk.names("")?.iter().filter_map(|name| stream.day_of(name)).collect();
-    days.sort_unstable();
-    let mut spans = HashSet::new();
-    for day in days.into_iter().rev() {
-        let file = disk.open(&stream.day_file(day), false)?;
-        if !add_spans(&mut spans, &*file, seq)? {
-            break;
-        }
-    }
-    Ok(spans)
-}
-
-/// False when the file has a line with a lower `seq`: what stands before it does not matter.
-fn add_spans(spans: &mut HashSet<Span>, file: &dyn DiskFile, seq: u64) -> io::Result<bool> {
-    let mut end = file.length()?;
-    // The end of a line whose beginning lies before the window.
-    let mut cut_off = Vec::new();
-    while end > 0 {
-        let start = end.saturating_sub(WINDOW);
-        let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(0)];
-        file.read_whole_at(&mut bytes, start)?;
-        bytes.append(&mut cut_off);
-        let whole = match bytes.iter().position(|byte| *byte == b'\n') {
-            _ if start == 0 => 0,
-            Some(first_end) => first_end + 1,
-            None => bytes.len(),
-        };
-        let (rest, lines) = bytes.split_at(whole.min(bytes.len()));
-        let mut is_before = false;
-        for line in lines.split(|byte| *byte == b'\n') {
-            // A line that is none of ours is of no call of ours.
-            let Some(line) = str::from_utf8(line).ok().and_then(|line| Line::read(line).ok())
-            else {
-                continue;
-            };
-            is_before |= line.seq.is_some_and(|found| found < seq);
-            if let (Some(trace_id), Some(span_id)) = (line.trace_id, line.span_id) {
-                spans.insert((trace_id.to_owned(), span_id.to_owned()));
-            }
-        }
-        if is_before {
-            return Ok(false);
-        }
-        cut_off = rest.to_vec();
-        end = start;
-    }
-    Ok(true)
 }

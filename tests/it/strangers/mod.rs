@@ -78,7 +78,7 @@ fn assert_log(house: &House, expected: &[(String, String)]) {
     assert_eq!(lines.len(), expected.len());
     let mut files = names(&house.audit());
     files.retain(|name| !name.starts_with("audit-"));
-    assert_eq!(files, ["keys", "lock"]);
+    assert_eq!(files, ["checkpoint", "keys", "lock"]);
     for name in names(&house.audit()).iter().filter(|name| name.starts_with("audit-")) {
         let text = std::fs::read_to_string(house.audit().join(name)).unwrap();
         assert!(

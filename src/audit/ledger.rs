@@ -1,0 +1,139 @@
+use super::day::Day;
+use super::disk::Disk;
+use super::error::OpenError;
+use super::scan::back_to;
+use super::stream::Stream;
+use crate::digest::Digest;
+use crate::sign::PublicKey;
+use crate::tlog::{
+    Checkpoint, CheckpointError, Edge, Note, Resume, VerifierKey, leaf_hash, origin_of,
+};
+use std::io;
+use std::sync::Arc;
+
+/// The tree over the lines of a log, and what of it a checkpoint on the disk covers.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    home: Option<(Arc<dyn Disk>, Stream)>,
+    origin: String,
+    edge: Edge,
+    /// SHA-256 of the last line.
+    last: Option<Digest>,
+    /// The size of the newest checkpoint; `None` while there is none by us.
+    covered: Option<u64>,
+}
+
+impl Ledger {
+    /// The tree behind the last line of the log, which has `size` lines: from the newest checkpoint
+    /// that `key` signed and the lines after it, else from all lines.
+    pub(super) fn open(
+        home: Option<(Arc<dyn Disk>, Stream)>,
+        tenant: &str,
+        key: &PublicKey,
+        size: u64,
+    ) -> Result<Self, OpenError> {
+        let writer = home.as_ref().and_then(|(_, stream)| stream.writer());
+        let origin = origin_of(tenant, writer);
+        let mut ledger = Self { home, origin, edge: Edge::new(), last: None, covered: None };
+        let Some((disk, stream)) = ledger.home.clone() else { return Ok(ledger) };
+        if let Some(resume) = ledger.newest(&*disk, &stream, key).map_err(OpenError::Tail)? {
+            if resume.edge.size() > size {
+                return Err(OpenError::Shorter { lines: size, size: resume.edge.size() });
+            }
+            (ledger.edge, ledger.last) = (resume.edge, resume.last_line);
+        }
+        ledger.catch_up(&*disk, &stream, size)?;
+        Ok(ledger)
+    }
+
+    /// The newest checkpoint, if it is one of this log that `key` signed. One of another key says
+    /// nothing here: the lines themselves are read then.
+    fn newest(
+        &self,
+        disk: &dyn Disk,
+        stream: &Stream,
+        key: &PublicKey,
+    ) -> io::Result<Option<Resume>> {
+        let file = match disk.open(&stream.checkpoint(), false) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let length = usize::try_from(file.length()?).unwrap_or(usize::MAX).min(Note::MAX_LEN);
+        let mut note = vec![0; length];
+        file.read_whole_at(&mut note, 0)?;
+        let Some(key) = self.key(key) else { return Ok(None) };
+        match Checkpoint::open(&note, &key) {
+            Ok(checkpoint) => Ok(checkpoint.resume().ok()),
+            Err(error) => {
+                tracing::warn!(%error, "the checkpoint is not one that this log can go on from");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Adds the lines behind the edge.
+    fn catch_up(&mut self, disk: &dyn Disk, stream: &Stream, size: u64) -> Result<(), OpenError> {
+        let from = self.edge.size();
+        let mut lines = Vec::new();
+        // One more, which has to be the one that the checkpoint calls the last.
+        back_to(disk, stream, from.saturating_sub(1), |line, text| {
+            if let Some(seq) = line.seq.filter(|seq| (from.saturating_sub(1)..size).contains(seq)) {
+                lines.push((seq, leaf_hash(text), Digest::of(text)));
+            }
+        })
+        .map_err(OpenError::Tail)?;
+        let mut lines = lines.into_iter().rev().peekable();
+        if let Some((_, _, before)) = lines.next_if(|(seq, ..)| *seq < from)
+            && self.last != Some(before)
+        {
+            return Err(OpenError::Rewritten { seq: from.saturating_sub(1) });
+        }
+        for (seq, leaf, line) in lines {
+            if seq != self.edge.size() {
+                return Err(OpenError::Gap { seq: self.edge.size() });
+            }
+            self.push(leaf, line);
+        }
+        if self.edge.size() != size {
+            return Err(OpenError::Gap { seq: self.edge.size() });
+        }
+        Ok(())
+    }
+
+    pub(super) fn push(&mut self, leaf: Digest, line: Digest) {
+        self.edge.push(leaf);
+        self.last = Some(line);
+    }
+
+    /// True when every line is under a checkpoint on the disk, or there is no disk for one.
+    pub(super) fn is_covered(&self) -> bool {
+        self.home.is_none() || self.covered == Some(self.edge.size())
+    }
+
+    /// True while there is no checkpoint by us.
+    pub(super) fn is_new(&self) -> bool {
+        self.home.is_some() && self.covered.is_none()
+    }
+
+    /// The text of the checkpoint of now.
+    pub(super) fn text(&self) -> Result<String, CheckpointError> {
+        Ok(Checkpoint::new(&self.origin, &self.edge, self.last)?.to_string())
+    }
+
+    pub(super) fn key(&self, key: &PublicKey) -> Option<VerifierKey> {
+        VerifierKey::new(&self.origin, *key).ok()
+    }
+
+    /// Puts the checkpoint of now on the disk; `closed` is the day that has ended with it.
+    pub(super) fn store(&mut self, note: &Note, closed: Option<Day>) -> io::Result<()> {
+        let Some((disk, stream)) = &self.home else { return Ok(()) };
+        let text = note.to_string();
+        if let Some(day) = closed {
+            disk.replace(&stream.closing(day), text.as_bytes())?;
+        }
+        disk.replace(&stream.checkpoint(), text.as_bytes())?;
+        self.covered = Some(self.edge.size());
+        Ok(())
+    }
+}
