@@ -44,8 +44,8 @@ mod log;
 mod tests;
 
 pub use day::Day;
-pub use envelope::Site;
 pub use disk::{Disk, DiskFile, LocalDisk};
+pub use envelope::Site;
 pub use error::{OpenError, ShutdownError};
 pub use event::Event;
 pub use fault::{Fault, VerifyError};

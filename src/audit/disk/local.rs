@@ -91,10 +91,8 @@ impl LocalDisk {
     }
 }
 
-const FOLDER: OFlags = OFlags::DIRECTORY
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC)
-    .union(OFlags::RDONLY);
+const FOLDER: OFlags =
+    OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
 const NO_FOLDER: &str = "not a directory, or a link to one; move it away";
 
 impl Disk for LocalDisk {
@@ -119,7 +117,8 @@ impl Disk for LocalDisk {
                 file.sync_all()?;
                 dir.sync_all()?;
             }
-            Ok(Box::new(LocalFile { path: path.clone(), file }) as Box<dyn DiskFile>)
+            let file: Box<dyn DiskFile> = Box::new(LocalFile { path: path.clone(), file });
+            Ok(file)
         })
     }
 
