@@ -28,6 +28,7 @@ mod hostile;
 mod identity;
 mod injection;
 mod layers;
+mod machine;
 mod naming;
 mod panics;
 mod passthrough;
