@@ -53,11 +53,12 @@ impl FileSink {
 
     /// The file of `day`, which is not written by anybody but us.
     fn file_of(&mut self, day: Day) -> io::Result<&mut DayFile> {
-        if let Some(file) = &mut self.current
-            && let Err(error) = file.check()
+        // A check that fails itself says nothing about the file: what is unsynced stays known.
+        if let Some(file) = &self.current
+            && let Some(changed) = file.find_change()?
         {
             self.current = None;
-            return Err(error);
+            return Err(changed);
         }
         let file = match self.current.take() {
             Some(file) if file.day == day => file,
@@ -90,14 +91,12 @@ impl AuditSink for FileSink {
         for day in days {
             let mut file = DayFile::open(&*self.disk, &self.stream, day, false)?;
             let end = file.end()?;
+            file.settle(&end)?;
             if end.torn > 0 {
-                file.tape.medium.set_length(file.tape.length - end.torn)?;
                 tail.cuts.push(Cut { file: file.name.clone(), bytes: end.torn });
             }
-            // What a process wrote and did not sync is relied on from now on.
-            file.tape.medium.sync()?;
-            if end.line.is_some() {
-                tail.line = end.line;
+            if let Some(line) = end.last_line() {
+                tail.line = Some(line.to_vec());
                 break;
             }
         }
@@ -146,12 +145,19 @@ struct DayFile {
 
 /// How a file ends.
 struct End {
-    line: Option<Vec<u8>>,
+    /// Where `kept` begins.
+    offset: u64,
+    /// The last whole lines; of the first one maybe only the end.
+    kept: Vec<u8>,
+    /// How much follows them.
     torn: u64,
 }
 
-/// The most bytes that are appended without a sync.
+/// The most bytes that are appended without a sync, but for one append that is longer alone.
 const MAX_UNSYNCED: usize = 8 * 1024 * 1024;
+/// How far back from its end a file may have suffered in a crash: what was appended without a sync,
+/// or one long append.
+const WINDOW: u64 = 16 * 1024 * 1024;
 
 impl DayFile {
     fn open(disk: &dyn Disk, stream: &Stream, day: Day, create: bool) -> io::Result<Self> {
@@ -167,7 +173,7 @@ impl DayFile {
     }
 
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        if self.is_suspect || self.unsynced.len() > MAX_UNSYNCED {
+        if self.is_suspect || self.unsynced.len() + lines.len() > MAX_UNSYNCED {
             self.sync()?;
         }
         let before = self.tape.length;
@@ -193,32 +199,32 @@ impl DayFile {
         Ok(())
     }
 
-    /// Fails when the name leads elsewhere by now, or the file is not as we left it.
-    fn check(&self) -> io::Result<()> {
+    /// What somebody did to the file: its name leads elsewhere by now, or it is not as we left it.
+    fn find_change(&self) -> io::Result<Option<io::Error>> {
+        let name = &self.name;
         if !self.tape.medium.is_in_place()? {
-            let why = format!("`{}` was removed or replaced by somebody", self.name);
-            return Err(io::Error::new(io::ErrorKind::NotFound, why));
+            let why = format!("`{name}` was removed or replaced by somebody");
+            return Ok(Some(io::Error::new(io::ErrorKind::NotFound, why)));
         }
         let (is, should) = (self.tape.medium.length()?, self.tape.length);
-        if is < should || (is > should && !self.tape.spoiled) {
-            let why = format!("`{}` was changed by somebody", self.name);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
-        }
-        Ok(())
+        let is_changed = is < should || (is > should && !self.tape.spoiled);
+        let why = || format!("`{name}` was changed by somebody");
+        Ok(is_changed.then(|| io::Error::new(io::ErrorKind::InvalidData, why())))
     }
 
-    /// Reads the last line, and how much follows it.
+    /// Reads the last lines, and finds how much follows them that a crash left behind: a line
+    /// without its end, or anything behind a block that was not written. Such a block reads as
+    /// zeros, of which no line has one.
     fn end(&self) -> io::Result<End> {
         let Tape { medium: file, length, .. } = &self.tape;
-        // A whole line, a torn one, and the line ends before both.
-        let window = WINDOW.min(*length);
-        let mut bytes = vec![0; usize::try_from(window).unwrap_or(0)];
-        file.read_whole_at(&mut bytes, length - window)?;
-        let mut pieces = bytes.rsplitn(3, |byte| *byte == b'\n');
-        let torn = pieces.next().map_or(0, <[u8]>::len);
-        let line = pieces.next();
-        let is_cut = window < *length && pieces.next().is_none();
-        if torn > MAX_LINE || is_cut {
+        let offset = length.saturating_sub(WINDOW);
+        let mut kept = vec![0; usize::try_from(length - offset).unwrap_or(0)];
+        file.read_whole_at(&mut kept, offset)?;
+        kept.truncate(kept.iter().position(|byte| *byte == 0).unwrap_or(kept.len()));
+        let written = kept.len();
+        kept.truncate(kept.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+        let is_lost = kept.is_empty() && offset > 0;
+        if written - kept.len() > MAX_LINE || is_lost {
             let why = format!(
                 "`{}` ends with a line of more than {MAX_LINE} bytes, so it is no audit log; move \
                  it away",
@@ -226,11 +232,26 @@ impl DayFile {
             );
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
-        Ok(End { line: line.map(<[u8]>::to_vec), torn: count(torn) })
+        Ok(End { offset, torn: length - offset - count(kept.len()), kept })
+    }
+
+    /// Cuts off what is torn and makes the rest durable. What can be read may still not be on the
+    /// disk, and never get there by a sync alone: a process before this one may have had one that
+    /// failed. So the end is written again.
+    fn settle(&mut self, end: &End) -> io::Result<()> {
+        self.tape.length -= end.torn;
+        self.tape.medium.set_length(self.tape.length)?;
+        self.tape.medium.write_whole_at(&end.kept, end.offset)?;
+        self.tape.medium.sync()
     }
 }
 
-const WINDOW: u64 = 2 * 1024 * 1024 + 3;
+impl End {
+    fn last_line(&self) -> Option<&[u8]> {
+        let lines = self.kept.strip_suffix(b"\n")?;
+        lines.rsplit(|byte| *byte == b'\n').next()
+    }
+}
 
 fn count_lines(file: &dyn DiskFile) -> io::Result<u64> {
     let (mut lines, mut offset, mut window) = (0, 0, vec![0; 64 * 1024]);

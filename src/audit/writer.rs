@@ -94,6 +94,9 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LAST_BACKOFF: Duration = Duration::from_millis(500);
 /// Calls that were counted get their line after this time at the latest, even under load.
 const MISSED_AGE: Duration = Duration::from_secs(1);
+/// What is appended at once is at most this and one line: a start looks at so much of the end of a
+/// file, and more.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// A sync is due after so many lines, or calls that have an intent: the journal is short of room
 /// as long as they are not durable here.
 const SYNC_LINES: usize = 8192;
@@ -247,7 +250,7 @@ impl Writer {
 
     fn seal(&mut self, is_failing: bool) -> Result<(), Blocked> {
         let deadline = self.sign_deadline(is_failing);
-        while self.batch.len() < self.pace.batch_lines {
+        while self.batch.len() < self.pace.batch_lines && self.batch.lines.len() < BATCH_BYTES {
             let Some(entry) = self.pending.front() else { break };
             let day = self.day.max(Some(entry.day()));
             if day != self.day && !self.batch.is_empty() {

@@ -29,6 +29,7 @@ mod hostile;
 mod identity;
 mod injection;
 mod layers;
+mod machine;
 mod naming;
 mod panics;
 mod passthrough;

@@ -23,9 +23,10 @@ pub(super) use keeper::start;
 pub(super) use queue::{Ack, Journal, Lost, Stuck};
 pub(super) use recover::{Recovered, Revived, recover};
 
-/// The bytes of one segment: all of them are on the disk before the first is needed.
-pub(super) const SEGMENT: u64 = 4 * 1024 * 1024;
+/// The bytes of one segment: all of them are on the disk before the first is needed. The tests of
+/// this crate fill and recycle smaller ones.
+pub(super) const SEGMENT: u64 = if cfg!(test) { 256 * 1024 } else { 4 * 1024 * 1024 };
 /// The most bytes of one entry, with its line end.
-const MAX_ENTRY: usize = 256 * 1024;
+const MAX_ENTRY: usize = if cfg!(test) { 16 * 1024 } else { 256 * 1024 };
 /// The most segments: the bound on what lies between the journal and the day files.
 const MAX_SEGMENTS: usize = 16;

@@ -34,14 +34,6 @@ impl AuditSink for GatedSink {
     }
 }
 
-/// A task whose handle the test owns.
-#[expect(clippy::disallowed_methods, reason = "every test awaits the handle")]
-fn task<T: Send + 'static>(
-    work: impl Future<Output = T> + Send + 'static,
-) -> tokio::task::JoinHandle<T> {
-    tokio::spawn(work)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_record_of_many_callers_is_written_exactly_once() {
     let (signer, sink) = (TestSigner::new(), MemorySink::new());

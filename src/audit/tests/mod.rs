@@ -2,6 +2,7 @@ mod faults;
 mod files;
 mod lines;
 mod log;
+mod sim;
 mod tamper;
 
 use super::*;
@@ -120,6 +121,14 @@ fn push(log: &Log, facts: Box<Facts>) {
         Admit::Slot(slot) => log.push(slot, facts),
         Admit::Full | Admit::Closed => panic!("not admitted"),
     }
+}
+
+/// A task whose handle the test owns.
+#[expect(clippy::disallowed_methods, reason = "every test awaits the handle")]
+fn task<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> tokio::task::JoinHandle<T> {
+    tokio::spawn(work)
 }
 
 fn json(line: &str) -> serde_json::Value {
