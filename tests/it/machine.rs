@@ -174,6 +174,24 @@ async fn a_program_killed_at_any_moment_starts_again_behind_a_log_that_verifies(
     println!("{} kills: {lost} of {acknowledged} answered calls have no record", seen.len());
 }
 
+async fn a_kill_takes_no_record(mode: &str) {
+    let seen = kill_again_and_again(mode).await;
+    assert!(seen.iter().any(|(acknowledged, _)| *acknowledged > 0), "{seen:?}");
+    assert!(seen.iter().all(|(_, lost)| *lost == 0), "{seen:?}");
+    let acknowledged: usize = seen.iter().map(|(acknowledged, _)| acknowledged).sum();
+    println!("{} kills in {mode}: all {acknowledged} answered calls have a record", seen.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_kill_takes_the_record_of_a_call_that_was_answered_in_blocking() {
+    a_kill_takes_no_record("blocking").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_kill_takes_the_record_of_a_call_that_was_answered_in_blocking_strict() {
+    a_kill_takes_no_record("blocking-strict").await;
+}
+
 /// A small file system in memory, until it is dropped.
 struct Mount(PathBuf);
 
@@ -232,9 +250,20 @@ async fn call_until(
 
 #[tokio::test]
 async fn a_full_disk_refuses_calls_until_it_has_room_and_loses_no_record() {
+    fill_and_free("batch", "512k").await;
+}
+
+/// With the journal's room taken beforehand, 16 MiB are enough.
+#[tokio::test]
+async fn a_full_disk_loses_no_record_of_calls_that_wait_for_it_either() {
+    fill_and_free("blocking", "16m").await;
+    fill_and_free("blocking-strict", "16m").await;
+}
+
+async fn fill_and_free(mode: &str, size: &str) {
     let house = House::new(OPEN_POLICY);
-    let Some(mount) = Mount::on(&house.audit(), "512k") else { return };
-    let mut server = Server::start(&house, "batch").await;
+    let Some(mount) = Mount::on(&house.audit(), size) else { return };
+    let mut server = Server::start(&house, mode).await;
     server.call().await.unwrap();
     let ballast = mount.fill();
     let mut answers = call_until(&mut server, Result::is_err).await;
@@ -258,7 +287,7 @@ async fn a_full_disk_refuses_calls_until_it_has_room_and_loses_no_record() {
     assert_eq!(recorded(&house).len(), taken + 1);
     let counted = |event: &Value| event["refused_calls"].as_u64().unwrap_or(0);
     let counted: u64 = house.events().iter().map(counted).sum();
-    assert_eq!(counted, u64::try_from(answers.len() - taken).unwrap());
+    assert_eq!(counted, u64::try_from(answers.len() - taken).unwrap(), "{mode}");
 }
 
 #[tokio::test]
