@@ -28,7 +28,9 @@ enum What {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Missed {
     /// Calls that were refused.
-    pub(super) calls: u64,
+    pub(super) refused: u64,
+    /// Calls that ran all the same.
+    pub(super) ran: u64,
     /// Events that found no room.
     pub(super) events: u64,
     pub(super) first: Timestamp,
@@ -95,7 +97,7 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
     }
     line.digest("prev_sha256", &ties.chain.prev);
     if let What::Missed(missed) = &event.what {
-        line.whole("refused_calls", missed.calls);
+        line.whole("refused_calls", missed.refused);
     }
     if let What::Revived { outcomes, unknown } = &event.what {
         line.whole("revived_outcomes", *outcomes);
@@ -112,6 +114,11 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
     line.text("tenant", &site.tenant);
     line.hex("trace_id", &event.span.trace_id);
     line.ts("ts", event.at);
+    if let What::Missed(missed) = &event.what
+        && missed.ran > 0
+    {
+        line.whole("unrecorded_calls", missed.ran);
+    }
     line.close();
     sig_at
 }

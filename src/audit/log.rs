@@ -5,7 +5,7 @@ use super::event::Event;
 use super::journal::{self, Ack, Journal, Lost, Stuck};
 use super::options::LogOptions;
 use super::past::Past;
-use super::queue::{Entry, Health, KeyChange, Shared, Slot};
+use super::queue::{Entry, Health, KeyChange, Missing, Shared, Slot};
 use super::signing::{Seal, Sealer};
 use super::stream::Stream;
 use super::writer::{Batch, Dirty, Leftovers, Pace, Writer};
@@ -238,6 +238,13 @@ impl Log {
         self.0.shared.push_other(Entry::Refused(facts), &*self.0.clock);
     }
 
+    /// Records a call that ran without a place, where a program goes on without records. While the
+    /// log cannot be written it is counted, and the line of [`refused`](Self::refused) has the
+    /// number.
+    pub fn push_unplaced(&self, facts: Box<Facts>) {
+        self.0.shared.push_unplaced(facts, &*self.0.clock);
+    }
+
     /// Records something that is no call. Shares the room of [`push_refused`](Self::push_refused).
     pub fn event(&self, event: Event) {
         self.0.shared.push_other(Entry::Event(Box::new(event)), &*self.0.clock);
@@ -254,7 +261,7 @@ impl Log {
     /// Counts a call that was refused because the log cannot be written. When it can be written
     /// again, one line has the number of them, and the time of the first and the last.
     pub fn refused(&self) {
-        self.0.shared.miss(1, 0, &*self.0.clock);
+        self.0.shared.miss(Missing::Refused, &*self.0.clock);
     }
 
     /// Whether the log can be written. One atomic load.

@@ -33,13 +33,23 @@ pub struct Slot(Option<Arc<Shared>>);
 pub(super) enum Entry {
     /// A call that has a slot.
     Call(Box<Facts>),
-    /// A call that was refused for want of one.
+    /// A call that has none: it was refused for want of it, or ran without.
     Refused(Box<Facts>),
     Event(Box<Event>),
     /// The log goes on under another key.
     KeyChange(Box<KeyChange>),
     /// A call of a process that ended before its line was written.
     Revived(Box<Revived>),
+}
+
+/// Something that is counted instead of recorded.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Missing {
+    /// A call that was refused.
+    Refused,
+    /// A call that ran all the same.
+    Ran,
+    Event,
 }
 
 /// A key, and the line that introduces it.
@@ -152,7 +162,19 @@ impl Shared {
         }
         let is_event = matches!(entry, Entry::Event(_) | Entry::KeyChange(_));
         drop(state);
-        self.miss(u64::from(!is_event), u64::from(is_event), clock);
+        self.miss(if is_event { Missing::Event } else { Missing::Refused }, clock);
+    }
+
+    /// Queues a call that ran without a place, or counts it when there is no room for it now.
+    pub(super) fn push_unplaced(&self, facts: Box<Facts>, clock: &dyn Clock) {
+        if self.health() == Health::Working {
+            let mut state = self.state.lock();
+            if state.others < self.refused_capacity {
+                state.others += 1;
+                return self.queue(state, Entry::Refused(facts));
+            }
+        }
+        self.miss(Missing::Ran, clock);
     }
 
     /// Queues what must not be counted instead.
@@ -163,13 +185,17 @@ impl Shared {
     }
 
     /// Counts what is not recorded one by one.
-    pub(super) fn miss(&self, calls: u64, events: u64, clock: &dyn Clock) {
+    pub(super) fn miss(&self, what: Missing, clock: &dyn Clock) {
         let (now, since) = (clock.wall(), clock.monotonic());
         let mut state = self.state.lock();
-        let nothing = Missed { calls: 0, events: 0, first: now, last: now };
+        let nothing = Missed { refused: 0, ran: 0, events: 0, first: now, last: now };
         let (missed, _) = state.missed.get_or_insert((nothing, since));
-        missed.calls = missed.calls.saturating_add(calls);
-        missed.events = missed.events.saturating_add(events);
+        let count = match what {
+            Missing::Refused => &mut missed.refused,
+            Missing::Ran => &mut missed.ran,
+            Missing::Event => &mut missed.events,
+        };
+        *count = count.saturating_add(1);
         missed.last = now;
         state.is_settled = false;
         self.wake(state, Rest::is_for_work);

@@ -45,9 +45,18 @@ impl Guard {
         self.slot = Some(slot);
     }
 
-    /// The refusal that the log's state asks for; `None` while it works.
+    /// The refusal that the log's state asks for; `None` while it works, or where calls run all the
+    /// same.
     pub(super) fn log_refusal(&self) -> Option<Refusal> {
+        if self.shared.runs_unrecorded {
+            return None;
+        }
         self.shared.log.as_ref().and_then(unhealthy)
+    }
+
+    /// True when the call runs though the log cannot be written.
+    pub(super) fn is_unrecorded(&self) -> bool {
+        self.shared.runs_unrecorded && self.shared.log.as_ref().and_then(unhealthy).is_some()
     }
 
     /// Closes the record with the call's end, and gives the answer that may leave: at once, or when
@@ -75,19 +84,21 @@ impl Guard {
             outcome.end = withhold(&mut facts, outcome.end, refusal);
         }
         match self.shared.mode(&facts) {
-            AuditMode::Batch | AuditMode::Blocking => {
+            AuditMode::BlockingStrict if !self.is_unrecorded() => self.push_durable(facts, outcome),
+            AuditMode::Batch | AuditMode::Blocking | AuditMode::BlockingStrict => {
                 self.push(facts);
                 Finished::Now(outcome)
             }
-            AuditMode::BlockingStrict => self.push_durable(facts, outcome),
         }
     }
 
     fn push_durable<R>(&mut self, facts: Box<Facts>, mut outcome: Outcome<R>) -> Finished<R> {
         let Some(log) = &self.shared.log else { return Finished::Now(outcome) };
-        let instead = unavailable(Code::AuditUnavailable)
-            .with_reasons(facts.reasons.clone())
-            .with_executed(facts.executed());
+        let instead = (!self.shared.runs_unrecorded).then(|| {
+            unavailable(Code::AuditUnavailable)
+                .with_reasons(facts.reasons.clone())
+                .with_executed(facts.executed())
+        });
         if let Ok(durable) = log.push_durable(self.slot.take(), facts) {
             return Finished::When { durable, outcome, instead };
         }
@@ -99,6 +110,7 @@ impl Guard {
         let Some(log) = &self.shared.log else { return };
         match self.slot.take() {
             Some(slot) => log.push(slot, facts),
+            None if self.shared.runs_unrecorded => log.push_unplaced(facts),
             None => log.push_refused(facts),
         }
     }
@@ -109,7 +121,7 @@ pub(super) enum Finished<R> {
     /// It may leave.
     Now(Outcome<R>),
     /// It may leave when the record is durable; if that cannot be had, `instead` leaves.
-    When { durable: Durable, outcome: Outcome<R>, instead: Refusal },
+    When { durable: Durable, outcome: Outcome<R>, instead: Option<Refusal> },
 }
 
 impl Drop for Guard {
@@ -198,9 +210,9 @@ fn withhold<R>(facts: &mut Facts, end: End<R>, refusal: Refusal) -> End<R> {
 }
 
 /// Puts a refusal in the place of an answer that is none already.
-pub(super) fn replace<R>(end: End<R>, instead: Refusal) -> End<R> {
-    match end {
-        End::Refused(earlier) => End::Refused(earlier),
-        End::Replied(_) | End::Panicked => End::Refused(instead),
+pub(super) fn replace<R>(end: End<R>, instead: Option<Refusal>) -> End<R> {
+    match (end, instead) {
+        (End::Replied(_) | End::Panicked, Some(instead)) => End::Refused(instead),
+        (end, _) => end,
     }
 }

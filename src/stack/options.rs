@@ -38,10 +38,12 @@ pub struct Sec0Options {
     queue: Option<usize>,
     signing_deadline: Option<Duration>,
     admission_wait: Duration,
+    durable_within: Option<Duration>,
     max_arguments: usize,
     otel: Option<Otel>,
     principals: Principals,
     detail: Detail,
+    runs_unrecorded: bool,
 }
 
 /// Why a layer cannot start.
@@ -82,10 +84,12 @@ impl Sec0Options {
             queue: None,
             signing_deadline: None,
             admission_wait: Duration::from_secs(1),
+            durable_within: None,
             max_arguments: HARD_MAX_ARGUMENTS,
             otel: None,
             principals: Principals::default(),
             detail: Detail::default(),
+            runs_unrecorded: false,
         }
     }
 
@@ -189,6 +193,17 @@ impl Sec0Options {
         self
     }
 
+    /// Lets calls run while they cannot be recorded, where refusing them is worse. They are counted,
+    /// and when the log can be written again one line (`event: recovery`) has the number
+    /// (`unrecorded_calls`) and the time of the first and the last. Everything else refuses as
+    /// before. It cannot be set in a policy file, so nobody turns it on by changing one. A layer
+    /// whose log did not open at all still refuses every call.
+    #[must_use]
+    pub fn run_unrecorded(mut self) -> Self {
+        self.runs_unrecorded = true;
+        self
+    }
+
     /// How many calls may be under way or waiting for their line (4096). This bounds the memory of
     /// the log, and what a crash can lose in audit mode `batch`.
     #[must_use]
@@ -208,6 +223,14 @@ impl Sec0Options {
     #[must_use]
     pub fn admission_wait(mut self, wait: Duration) -> Self {
         self.admission_wait = wait;
+        self
+    }
+
+    /// How long a call waits until its intent, or its outcome, is durable (five seconds). A disk
+    /// that takes longer counts as one that hangs: calls are then refused at once until it answers.
+    #[must_use]
+    pub fn durable_within(mut self, wait: Duration) -> Self {
+        self.durable_within = Some(wait);
         self
     }
 
@@ -298,6 +321,9 @@ impl Sec0Options {
         if self.modes() != AuditModes::all(AuditMode::Batch) {
             options = options.journal();
         }
+        if let Some(wait) = self.durable_within {
+            options = options.durable_within(wait);
+        }
         if let Some(calls) = self.queue {
             options = options.capacity(calls);
         }
@@ -325,6 +351,7 @@ impl Sec0Options {
             max_arguments: self.max_arguments,
             principals: self.principals,
             detail: self.detail,
+            runs_unrecorded: self.runs_unrecorded,
             frozen: OnceLock::new(),
             tampering_left: AtomicU32::new(Shared::MAX_TAMPERING),
         }

@@ -100,6 +100,9 @@ where
         };
         let below = self.inner.clone();
         let (entered, mut guard) = self.enter(call);
+        if guard.is_unrecorded() {
+            return RecordFuture { state: State::running(below, entered, guard) };
+        }
         if let Admit::Slot(slot) = log.admit() {
             guard.admit(slot);
             return RecordFuture { state: State::running(below, entered, guard) };
@@ -163,7 +166,7 @@ pin_project! {
         Waiting { admission: Admission, held: Option<(S, Entered<X>, Guard)> },
         Running { #[pin] below: Oneshot<S, Entered<X>>, guard: Option<Guard> },
         /// The call has ended, and its record has to be durable before anybody is told.
-        Sealing { sealing: Sealing, outcome: Option<(Outcome<R>, Refusal)> },
+        Sealing { sealing: Sealing, outcome: Option<(Outcome<R>, Option<Refusal>)> },
         Answered { outcome: Option<Outcome<R>> },
     }
 }
@@ -258,6 +261,9 @@ where
             }
         }
         None => Refusal::new(Reason::Cancelled),
+        Some(Err(Refused::Backlog)) if entered.shared.runs_unrecorded => {
+            return State::running(below, entered, guard);
+        }
         Some(Err(Refused::Backlog)) => {
             unavailable(Code::AuditUnavailable).with_retry(Retry::After(Duration::from_millis(100)))
         }

@@ -92,8 +92,12 @@ fn intend<X>(permitted: &Permitted<X>) -> Result<Option<Durable>, NotDurable> {
             shared.log.as_ref().ok_or(NotDurable)?.intend(facts).map(Some)
         }
     });
-    // A call whose record is closed goes no further than `invoke`, which refuses it.
-    handed_in.unwrap_or(Ok(None))
+    match handed_in {
+        Some(Err(NotDurable)) if shared.runs_unrecorded => Ok(None),
+        Some(handed_in) => handed_in,
+        // A call whose record is closed goes no further than `invoke`, which refuses it.
+        None => Ok(None),
+    }
 }
 
 /// `None` when the caller gave up first.
@@ -142,8 +146,10 @@ where
                 StateProj::Waiting { wait, held } => {
                     let waited = ready!(wait.as_mut().poll(cx));
                     let Some((mut below, permitted)) = held.take() else { return Poll::Pending };
+                    let shared = permitted.judged().intact().identified().entered().shared();
                     let refusal = match waited {
                         Some(Ok(())) => None,
+                        Some(Err(NotDurable)) if shared.runs_unrecorded => None,
                         Some(Err(NotDurable)) => Some(unavailable(Code::AuditUnavailable)),
                         None => Some(Refusal::new(Reason::Cancelled)),
                     };

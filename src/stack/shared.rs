@@ -22,6 +22,8 @@ pub(super) struct Shared {
     pub(super) digest_key: Option<DigestKey>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) manner: Manner,
+    /// Calls run also while they cannot be recorded; they are counted.
+    pub(super) runs_unrecorded: bool,
     /// How long a call waits for room in the log.
     pub(super) admission_wait: Duration,
     /// The bound on the arguments that holds whatever the policy says, in bytes.
@@ -90,6 +92,8 @@ impl Shared {
         };
         match unhealthy(log) {
             None => Ok(log),
+            // It is counted when it has run.
+            Some(_) if self.runs_unrecorded => Ok(log),
             Some(refusal) => {
                 log.refused();
                 Err(refusal)

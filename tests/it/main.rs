@@ -21,6 +21,7 @@ mod by_hand;
 mod claims;
 mod digests;
 mod docs;
+mod durable;
 mod effects;
 mod fail_closed;
 mod frozen;

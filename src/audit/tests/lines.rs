@@ -188,17 +188,20 @@ proptest! {
 
     #[test]
     fn every_event_becomes_one_canonical_line(
-        name in any_text(), counts: [u64; 2], at: i64, bytes: u64,
+        name in any_text(), counts: [u64; 3], at: i64, bytes: u64,
     ) {
         let at = Timestamp::from_millis(at);
         let server = Arc::new(ServerIdent::new(&name, "1"));
         let name = ToolName::new(name.into_string());
-        let missed = Missed { calls: counts[0], events: counts[1], first: at, last: at };
+        let [refused, ran, events] = counts;
+        let missed = Missed { refused, ran, events, first: at, last: at };
         let cut = Cut { file: name.as_str().to_owned(), bytes };
         for event in [
             Event::registry_mutation(at, SpanIds::default(), server, &name),
             Event::recovery(at, missed),
             Event::cut(at, cut),
+            Event::revived(at, refused, ran),
+            Event::key_change(at, TestSigner::new().public_key()),
         ] {
             let line = sealed(|out, ties| write_event(out, &event, &site(), ties));
             assert_sound(&line);
