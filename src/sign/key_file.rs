@@ -44,12 +44,23 @@ pub fn generate(path: &Path) -> Result<Generated, KeyError> {
 
     let unwritable = |cause| KeyError::Unwritable { path: directory.clone(), cause };
     DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(unwritable)?;
-    let secret = NewFile::create(key_file, 0o600)?;
-    let public = NewFile::create(public_file, 0o644)?;
-    secret.write(&Zeroizing::new(encoding::encode(seed.as_slice())))?;
-    public.write(&public_key.to_base64())?;
+    // Both are whole before either has its name: a process that is killed leaves no half key.
+    let secret = NewFile::write(key_file, 0o600, &Zeroizing::new(encoding::encode(&*seed)))?;
+    let public = NewFile::write(public_file, 0o644, &public_key.to_base64())?;
+    let (secret, public) = (secret.publish()?, public.publish()?);
     File::open(&directory).and_then(|opened| opened.sync_all()).map_err(unwritable)?;
     Ok(Generated { key_file: secret.keep(), public_file: public.keep(), public_key })
+}
+
+/// Writes the public half of `key` beside its key file, if it is not there: the process that made
+/// the key may have been killed before it came to that.
+pub(crate) fn complete(key_file: &Path, key: PublicKey) -> Result<(), KeyError> {
+    let (_, public_file) = pair(key_file);
+    if public_file.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    NewFile::write(public_file, 0o644, &key.to_base64())?.publish()?.keep();
+    Ok(())
 }
 
 /// Reads a public key: base64 of 32 bytes, bare or behind `ed25519:`.
@@ -172,42 +183,62 @@ fn pair(path: &Path) -> (PathBuf, PathBuf) {
 
 /// A file that was not there before, and is removed again unless it is kept.
 struct NewFile {
+    /// Where it is to be.
     path: PathBuf,
-    file: File,
-    kept: bool,
+    /// Where it is.
+    at: PathBuf,
 }
 
 impl NewFile {
-    fn create(path: PathBuf, mode: u32) -> Result<Self, KeyError> {
-        match OpenOptions::new().write(true).create_new(true).mode(mode).open(&path) {
-            Ok(file) => Ok(Self { path, file, kept: false }),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                Err(KeyError::Exists { path })
-            }
-            Err(cause) => Err(KeyError::Unwritable { path, cause }),
+    /// Writes the whole file, under a name of its own.
+    fn write(path: PathBuf, mode: u32, text: &str) -> Result<Self, KeyError> {
+        if path.symlink_metadata().is_ok() {
+            return Err(KeyError::Exists { path });
+        }
+        let mut at = path.clone().into_os_string();
+        at.push(format!(".{}.new", std::process::id()));
+        let file = Self { at: at.into(), path };
+        match file.fill(mode, text) {
+            Ok(()) => Ok(file),
+            Err(cause) => Err(KeyError::Unwritable { path: file.path.clone(), cause }),
         }
     }
 
-    fn write(&self, text: &str) -> Result<(), KeyError> {
-        let mut file = &self.file;
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.write_all(b"\n"))
-            .and_then(|()| file.sync_all())
-            .map_err(|cause| KeyError::Unwritable { path: self.path.clone(), cause })
+    fn fill(&self, mode: u32, text: &str) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(mode).open(&self.at)?;
+        file.write_all(text.as_bytes())?;
+        file.write_all(b"\n")?;
+        file.sync_all()
+    }
+
+    /// Gives it its name, unless somebody else has that.
+    fn publish(self) -> Result<Self, KeyError> {
+        match std::fs::hard_link(&self.at, &self.path) {
+            Ok(()) => Ok(Self { at: self.path.clone(), path: self.path.clone() }),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                Err(KeyError::Exists { path: self.path.clone() })
+            }
+            Err(cause) => Err(KeyError::Unwritable { path: self.path.clone(), cause }),
+        }
     }
 
     fn keep(mut self) -> PathBuf {
-        self.kept = true;
+        self.at = PathBuf::new();
         std::mem::take(&mut self.path)
     }
 }
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        if !self.kept
-            && let Err(error) = std::fs::remove_file(&self.path)
-        {
-            tracing::warn!(path = %self.path.display(), %error, "an unfinished key file is left");
+        if self.at.as_os_str().is_empty() {
+            return;
+        }
+        match std::fs::remove_file(&self.at) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                tracing::warn!(path = %self.at.display(), %error, "an unfinished key file is left");
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 }

@@ -240,6 +240,19 @@ fn makes_a_pair_that_loads() {
 }
 
 #[test]
+fn completes_a_pair_whose_public_half_was_never_written() {
+    let place = Place::new();
+    let made = key_file::generate(&place.keys().join("a")).unwrap();
+    fs::remove_file(&made.public_file).unwrap();
+    key_file::complete(&made.key_file, made.public_key).unwrap();
+    assert_eq!(key_file::read_public(&made.public_file).unwrap(), made.public_key);
+    fs::write(&made.public_file, "mine").unwrap();
+    key_file::complete(&made.key_file, made.public_key).unwrap();
+    assert_eq!(fs::read_to_string(&made.public_file).unwrap(), "mine");
+    assert_eq!(fs::read_dir(place.keys()).unwrap().count(), 2, "nothing else is left");
+}
+
+#[test]
 fn overwrites_neither_half_of_a_pair() {
     let place = Place::new();
     let (key, public) = (place.keys().join("a.key"), place.keys().join("a.pub"));

@@ -379,7 +379,9 @@ fn open_key(key_ref: Option<&str>, audit_dir: Option<&Path>) -> Result<LocalDevS
     if !key.exists() && !may_have_log(dir) {
         key_file::generate(&key)?;
     }
-    LocalDevSigner::from_file(&key)
+    let signer = LocalDevSigner::from_file(&key)?;
+    key_file::complete(&key, signer.public_key())?;
+    Ok(signer)
 }
 
 /// A directory of which it cannot be said counts as one with a log.

@@ -146,7 +146,7 @@ impl Disk for LocalDisk {
 
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.within(name, true, |dir, last| {
-            let next = format!("{last}.next");
+            let next = format!("{last}~");
             unlink(dir, &next)?;
             let (mut file, _) =
                 open_in(dir, &next, true).map_err(|error| named(&self.path.join(name), error))?;
