@@ -1,3 +1,5 @@
+mod by_hand;
+mod checkpoints;
 mod faults;
 mod files;
 mod lines;

@@ -44,6 +44,8 @@ pub(super) struct Pass<'p> {
     chain: Option<Chain>,
     edge: Edge,
     tenant: Tenant,
+    /// The day of the oldest file.
+    first: Option<Day>,
     /// The number of the first line of each file that has lines, with the file's day and name.
     files: Vec<(u64, Day, String)>,
     /// How many lines the last checkpoint that held covers.
@@ -64,10 +66,11 @@ impl<'p> Pass<'p> {
             chain: None,
             edge: Edge::new(),
             tenant: Tenant::default(),
+            first: None,
             files: Vec::new(),
             good: 0,
             was_written: false,
-            totals: Totals { streams: 1, ..Totals::default() },
+            totals: Totals::default(),
             unsigned: Vec::new(),
         }
     }
@@ -80,7 +83,8 @@ impl<'p> Pass<'p> {
             self.seals = Seals::load(&self.source, kept)?;
         }
         let days = self.source.days()?;
-        let is_something = !days.is_empty() || !self.seals.is_empty();
+        let is_something = !days.is_empty() || self.seals.has_days();
+        self.first = days.first().copied();
         if is_whole && is_something && !self.seals.has_newest && !self.allow_unchained {
             return Err(self.no_checkpoint());
         }
@@ -106,6 +110,7 @@ impl<'p> Pass<'p> {
     /// What was counted.
     pub(super) fn totals(self) -> Totals {
         let mut totals = self.totals;
+        totals.streams = u64::from(totals.files > 0 || !self.seals.is_empty());
         if !self.seals.is_empty() {
             totals.checkpoint_size = Some(self.seals.covers());
             totals.uncovered =
@@ -190,7 +195,9 @@ impl<'p> Pass<'p> {
             return Ok(());
         }
         let gone = || place.fails(Fault::OlderGone(seq));
-        let resume = self.seals.resume(seq, day).cloned().ok_or_else(gone)?;
+        // An older file that is there and empty was emptied: retention removes files.
+        let first = self.first.unwrap_or(day);
+        let resume = self.seals.resume(seq, first).cloned().ok_or_else(gone)?;
         self.edge = resume.edge;
         let prev = resume.last_line.ok_or_else(gone)?;
         self.chain = Some(Chain { seq, prev });

@@ -106,6 +106,11 @@ impl Seals {
         self.seals.last().map_or(0, Seal::size)
     }
 
+    /// Whether a day has a checkpoint.
+    pub(super) fn has_days(&self) -> bool {
+        !self.days.is_empty()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.seals.is_empty()
     }
