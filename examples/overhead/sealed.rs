@@ -1,6 +1,6 @@
 //! How fast a log is read back: a log of any size under checkpoints, and the time that it takes.
 
-use sec0::audit::{VerifyError, Verifier};
+use sec0::audit::{Verifier, VerifyError};
 use sec0::digest::Digest;
 use sec0::tlog::{Checkpoint, Edge, Note, VerifierKey, leaf_hash, origin_of};
 use sec0::{LocalDevSigner, Signer as _};

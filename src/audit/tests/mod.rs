@@ -2,6 +2,7 @@ mod by_hand;
 mod checkpoints;
 mod faults;
 mod files;
+mod golden_logs;
 mod lines;
 mod log;
 mod tamper;
