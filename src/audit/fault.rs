@@ -241,9 +241,10 @@ pub enum CheckpointFault {
 
 impl CheckpointFault {
     pub(super) fn note(error: NoteError) -> Self {
-        match error {
-            NoteError::Unsigned { .. } => Self::UnknownKey(error),
-            other => Self::Malformed(other.into()),
+        if matches!(error, NoteError::Unsigned { .. }) {
+            Self::UnknownKey(error)
+        } else {
+            Self::Malformed(error.into())
         }
     }
 }

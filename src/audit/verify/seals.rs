@@ -1,6 +1,6 @@
 //! The checkpoints of a log, in the order of what they cover.
 
-use super::source::{Source, writer_of};
+use super::source::{NotOurs, Source, writer_of};
 use crate::audit::day::Day;
 use crate::audit::fault::{CheckpointFault, VerifyError};
 use crate::tlog::{Checkpoint, Note, Resume, origin_of};
@@ -42,8 +42,8 @@ impl Seal {
         self.checkpoint.size()
     }
 
-    /// The writer of the log that it is of; `None` when it is of no log of ours.
-    pub(super) fn writer(&self) -> Option<Option<&str>> {
+    /// The writer of the log that it is of.
+    pub(super) fn writer(&self) -> Result<Option<&str>, NotOurs> {
         writer_of(self.checkpoint.origin())
     }
 
@@ -57,7 +57,7 @@ impl Seal {
         let expected = origin_of(tenant.unwrap_or("…"), writer);
         let is_ours = match tenant {
             Some(_) => found == expected,
-            None => self.writer() == Some(writer),
+            None => self.writer() == Ok(writer),
         };
         if is_ours {
             return Ok(());
@@ -70,7 +70,7 @@ impl Seal {
 #[derive(Debug, Default)]
 pub(super) struct Seals {
     /// The smallest first.
-    seals: Vec<Seal>,
+    sorted: Vec<Seal>,
     next: usize,
     /// What the checkpoints of days cover, for the days whose end was not reached yet.
     days: BTreeMap<Day, (String, u64)>,
@@ -80,11 +80,11 @@ pub(super) struct Seals {
 impl Seals {
     /// Reads all checkpoints in the directory; `kept` are those that the user kept elsewhere.
     pub(super) fn load(source: &Source<'_>, kept: &[Seal]) -> Result<Self, VerifyError> {
-        let mut all = Self { seals: kept.to_vec(), ..Self::default() };
+        let mut all = Self { sorted: kept.to_vec(), ..Self::default() };
         // Before the lines: a log that is being written only grows meanwhile.
         if let Some(bytes) = source.note(&source.newest())? {
             all.has_newest = true;
-            all.seals.push(Seal::read(&source.newest(), &bytes, false)?);
+            all.sorted.push(Seal::read(&source.newest(), &bytes, false)?);
         }
         let mut before = 0;
         for day in source.checkpoint_days()? {
@@ -95,15 +95,15 @@ impl Seals {
             }
             before = size;
             all.days.insert(day, (seal.name.clone(), size));
-            all.seals.push(seal);
+            all.sorted.push(seal);
         }
-        all.seals.sort_by_key(Seal::size);
+        all.sorted.sort_by_key(Seal::size);
         Ok(all)
     }
 
     /// How many lines the largest of them covers.
     pub(super) fn covers(&self) -> u64 {
-        self.seals.last().map_or(0, Seal::size)
+        self.sorted.last().map_or(0, Seal::size)
     }
 
     /// Whether a day has a checkpoint.
@@ -112,26 +112,26 @@ impl Seals {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.seals.is_empty()
+        self.sorted.is_empty()
     }
 
     /// The next one that covers no more than the first `size` lines.
     pub(super) fn due(&mut self, size: u64) -> Option<Seal> {
-        let seal = self.seals.get(self.next).filter(|seal| seal.size() <= size)?;
+        let seal = self.sorted.get(self.next).filter(|seal| seal.size() <= size)?;
         self.next += 1;
         Some(seal.clone())
     }
 
     /// The first one whose place was not reached.
     pub(super) fn left(&self) -> Option<&Seal> {
-        self.seals.get(self.next)
+        self.sorted.get(self.next)
     }
 
     /// Where a log whose oldest file begins with number `seq` is taken up.
     pub(super) fn resume(&self, seq: u64, first: Day) -> Option<&Resume> {
         let is_before =
             |name: &str| self.days.iter().any(|(day, (of_day, _))| *day < first && of_day == name);
-        let at = self.seals.iter().find(|seal| seal.size() == seq && is_before(&seal.name))?;
+        let at = self.sorted.iter().find(|seal| seal.size() == seq && is_before(&seal.name))?;
         at.resume.as_ref()
     }
 

@@ -164,16 +164,20 @@ fn says_so(dir: &Path, name: &str, writer: Option<&str>) -> bool {
     let note = Source { dir, stream: &stream }.note(name);
     let note = note.ok().flatten().and_then(|bytes| Note::parse(&bytes).ok());
     note.is_some_and(|note| {
-        writer_of(note.text().split('\n').next().unwrap_or_default()) == Some(writer)
+        writer_of(note.text().split('\n').next().unwrap_or_default()) == Ok(writer)
     })
 }
 
-/// The writer in the origin of a log of ours; `None` for any other origin.
-pub(super) fn writer_of(origin: &str) -> Option<Option<&str>> {
-    let mut parts = origin.strip_prefix("sec0-audit/")?.split('/');
+/// An origin that no log of ours has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NotOurs;
+
+/// The writer in the origin of a log of ours.
+pub(super) fn writer_of(origin: &str) -> Result<Option<&str>, NotOurs> {
+    let mut parts = origin.strip_prefix("sec0-audit/").ok_or(NotOurs)?.split('/');
     match (parts.next(), parts.next(), parts.next()) {
-        (Some(_), writer, None) => Some(writer),
-        _ => None,
+        (Some(_), writer, None) => Ok(writer),
+        _ => Err(NotOurs),
     }
 }
 

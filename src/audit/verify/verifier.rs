@@ -27,9 +27,8 @@ pub fn verify_dir(dir: &Path, keys: &[PublicKey]) -> Result<Totals, VerifyError>
 #[derive(Debug)]
 pub struct Verifier {
     keys: Ring,
+    mode: Mode,
     allow_unchained: bool,
-    every_signature: bool,
-    lines_only: bool,
     kept: Vec<Seal>,
 }
 
@@ -43,9 +42,8 @@ impl Verifier {
     pub fn new(keys: &[PublicKey]) -> Result<Self, VerifyError> {
         Ok(Self {
             keys: Ring::new(keys)?,
+            mode: Mode::Whole { every_signature: false },
             allow_unchained: false,
-            every_signature: false,
-            lines_only: false,
             kept: Vec::new(),
         })
     }
@@ -62,7 +60,9 @@ impl Verifier {
     /// Lines without one, where checkpoints sign for them, still hold.
     #[must_use]
     pub fn every_signature(mut self, every: bool) -> Self {
-        self.every_signature = every;
+        if self.mode != Mode::Lines {
+            self.mode = Mode::Whole { every_signature: every };
+        }
         self
     }
 
@@ -71,7 +71,11 @@ impl Verifier {
     /// seen.
     #[must_use]
     pub fn lines_only(mut self, lines_only: bool) -> Self {
-        self.lines_only = lines_only;
+        match (lines_only, self.mode) {
+            (true, _) => self.mode = Mode::Lines,
+            (false, Mode::Lines) => self.mode = Mode::Whole { every_signature: false },
+            (false, Mode::Whole { .. } | Mode::Search { .. }) => {}
+        }
         self
     }
 
@@ -96,12 +100,11 @@ impl Verifier {
     pub fn verify_dir(&self, dir: &Path) -> Result<Totals, VerifyError> {
         let mut streams = streams(dir)?;
         for seal in &self.kept {
-            let Some(writer) = seal.writer() else {
+            let Ok(writer) = seal.writer() else {
                 seal.check_origin(None, None)?;
                 continue;
             };
-            let stream = writer.map_or(Ok(Stream::default()), Stream::of_writer);
-            match stream {
+            match writer.map_or(Ok(Stream::default()), Stream::of_writer) {
                 Ok(stream) if streams.contains(&stream) => {}
                 Ok(stream) => streams.push(stream),
                 Err(_is_no_writer) => seal.check_origin(None, None)?,
@@ -109,7 +112,7 @@ impl Verifier {
         }
         let mut totals = Totals::default();
         for stream in &streams {
-            let own = |seal: &&Seal| seal.writer() == Some(stream.writer());
+            let own = |seal: &&Seal| seal.writer() == Ok(stream.writer());
             let kept: Vec<_> = self.kept.iter().filter(own).cloned().collect();
             totals.add(self.verify_one(dir, stream, &kept)?);
         }
@@ -132,15 +135,10 @@ impl Verifier {
         kept: &[Seal],
     ) -> Result<Totals, VerifyError> {
         let source = Source { dir, stream };
-        let mode = if self.lines_only {
-            Mode::Lines
-        } else {
-            Mode::Whole { every_signature: self.every_signature }
-        };
-        let mut pass = self.pass(source, mode);
+        let mut pass = self.pass(source, self.mode);
         let Err(error) = pass.run(kept) else { return Ok(pass.totals()) };
         let is_a_verdict = !matches!(error, VerifyError::Unreadable { .. });
-        if is_a_verdict && !self.lines_only && !self.every_signature {
+        if is_a_verdict && self.mode == (Mode::Whole { every_signature: false }) {
             // What vouched for the lines before does not hold: the first bad one may be earlier.
             let search = Mode::Search { from: pass.good(), to: pass.position() };
             self.pass(source, search).run(&[])?;
