@@ -64,10 +64,9 @@ impl Prove {
 }
 
 fn failure(error: ProveError) -> Failure {
-    match error {
-        ProveError::Log(VerifyError::Unreadable { .. } | VerifyError::Key { .. }) => {
-            Failure::usage(error)
-        }
-        other => Failure::DoesNotHold(other.to_string()),
+    if matches!(error, ProveError::Log(VerifyError::Unreadable { .. })) {
+        Failure::usage(error)
+    } else {
+        Failure::DoesNotHold(error.to_string())
     }
 }

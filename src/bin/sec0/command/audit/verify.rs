@@ -109,12 +109,8 @@ fn holds(totals: &Totals, out: &mut Vec<u8>) -> Result<(), Failure> {
     for key in &totals.keys {
         writeln!(out, "key      {key}")?;
     }
-    match totals.checkpoint_size {
-        Some(size) => {
-            writeln!(out, "checked  {} checkpoints, for {size} lines", totals.checkpoints)?
-        }
-        None => writeln!(out, "checked  {} checkpoints", totals.checkpoints)?,
-    }
+    let of = totals.checkpoint_size.map_or(String::new(), |size| format!(", for {size} lines"));
+    writeln!(out, "checked  {} checkpoints{of}", totals.checkpoints)?;
     notes(totals, out)?;
     Ok(writeln!(out, "every line is in its place, and signed or under a checkpoint")?)
 }
