@@ -52,7 +52,7 @@ pub use disk::{Disk, DiskFile, LocalDisk};
 pub use envelope::Site;
 pub use error::{OpenError, ShutdownError};
 pub use event::Event;
-pub use fault::{Fault, VerifyError};
+pub use fault::{CheckpointFault, Fault, VerifyError};
 pub use file::FileSink;
 pub use log::{Admit, Durable, Log, NotDurable, Refused};
 pub use memory::MemorySink;
@@ -60,7 +60,7 @@ pub use options::LogOptions;
 pub use queue::{Health, Slot};
 pub use sink::{AuditSink, Cut, Tail};
 pub use stream::{BadWriterId, Stream};
-pub use verify::{Totals, Verifier, verify_dir, verify_line};
+pub use verify::{ProveError, Proven, Totals, Verifier, prove, verify_dir, verify_line};
 
 /// The most bytes of one line, without its line end: a longer one is no record.
 pub const MAX_LINE: usize = 1024 * 1024;

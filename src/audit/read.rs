@@ -15,6 +15,11 @@ pub(super) struct Line<'a> {
     pub(super) event: Option<&'a str>,
     pub(super) trace_id: Option<&'a str>,
     pub(super) span_id: Option<&'a str>,
+    pub(super) tenant: Option<&'a str>,
+    pub(super) new_key_id: Option<&'a str>,
+    pub(super) new_public_key: Option<&'a str>,
+    /// A start of the writer completed the line after a crash.
+    pub(super) recovered: bool,
     /// What stands before and behind the member `sig` and one comma next to it.
     around_sig: [&'a str; 2],
 }
@@ -58,6 +63,10 @@ impl<'a> Line<'a> {
             "event" => self.event = text,
             "trace_id" => self.trace_id = text,
             "span_id" => self.span_id = text,
+            "tenant" => self.tenant = text,
+            "new_key_id" => self.new_key_id = text,
+            "new_public_key" => self.new_public_key = text,
+            "recovered" => self.recovered = member.value == "true",
             "sig" => {
                 self.sig = text;
                 *sig_at = member.at.clone();

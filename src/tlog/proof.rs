@@ -44,6 +44,19 @@ impl Proof {
         Self { extra: None, index, path, checkpoint }
     }
 
+    /// The same proof with extra data, such as the line itself. Nobody signs it.
+    ///
+    /// # Errors
+    ///
+    /// There is no data, or its base64 has more than 65536 characters.
+    pub fn with_extra(mut self, extra: Vec<u8>) -> Result<Self, ProofError> {
+        if extra.is_empty() || extra.len().div_ceil(3) * 4 > MAX_EXTRA {
+            return Err(ProofError::Extra);
+        }
+        self.extra = Some(extra);
+        Ok(self)
+    }
+
     /// Reads a proof. Nothing is verified.
     ///
     /// # Errors

@@ -1,11 +1,13 @@
-//! `sec0 audit verify`: logs that hold, and logs that somebody changed.
+//! `sec0 audit`: logs that hold, logs that somebody changed, and proofs for single lines.
 
 use super::Desk;
 use rmcp::model::{CallToolResult, ContentBlock, Tool};
 use sec0::clock::{Manual, Timestamp};
-use sec0::{MapRegistry, Policy, Sec0Options, Sec0SecurityLayer};
+use sec0::digest::Digest;
+use sec0::tlog::{Checkpoint, Edge, Note, VerifierKey, leaf_hash, origin_of};
+use sec0::{LocalDevSigner, MapRegistry, Policy, Sec0Options, Sec0SecurityLayer, Signer as _};
 use serde_json::json;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::sync::Arc;
 
 /// Midday, so that all lines are of one day.
@@ -40,9 +42,33 @@ async fn write_log(desk: &Desk) {
     assert_eq!(registry.call("rm", json!({})).await.unwrap().is_error, Some(true));
     registry.call("nope", json!({})).await.unwrap_err();
     sec0.try_shutdown().await.unwrap();
+    // What the writer has not sealed is sealed here.
+    if !desk.path("log/checkpoint").exists() {
+        desk.write("log/checkpoint", &desk.note());
+    }
+    std::fs::copy(desk.path("log/checkpoint"), desk.path("kept")).unwrap();
 }
 
 impl Desk {
+    /// A checkpoint of the log as it lies there.
+    fn note(&self) -> String {
+        let (mut edge, mut last) = (Edge::new(), None);
+        for line in self.lines() {
+            edge.push(leaf_hash(line.as_bytes()));
+            last = Some(Digest::of(line.as_bytes()));
+        }
+        let origin = origin_of("acme", None);
+        let signer = LocalDevSigner::from_file(&self.path("log/keys/ed25519.key")).unwrap();
+        let key = VerifierKey::new(&origin, signer.public_key()).unwrap();
+        let text = Checkpoint::new(&origin, &edge, last).unwrap().to_string();
+        let signature = signer.sign_now(Note::to_sign(&text).unwrap());
+        Note::assemble(&text, &key, &signature).unwrap().to_string()
+    }
+
+    fn key_id(&self) -> String {
+        LocalDevSigner::from_file(&self.path("log/keys/ed25519.key")).unwrap().public_key().key_id()
+    }
+
     fn day(&self) -> String {
         let names = std::fs::read_dir(self.path("log")).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -82,7 +108,7 @@ async fn a_good_log_holds_and_its_totals_are_told() {
     for text in ["records  6", "ok         4", "denied     2", "seq      0 to 5"] {
         assert!(run.out.contains(text), "{text} is not in {}", run.out);
     }
-    assert!(run.out.ends_with("every line is signed and in its place\n"), "{}", run.out);
+    assert!(run.out.ends_with("and signed or under a checkpoint\n"), "{}", run.out);
     let report = desk.verify(&["--json"]).ended(0).json();
     let bytes = std::fs::metadata(desk.path(&format!("log/{}", desk.day()))).unwrap().len();
     let day = desk.day().replace("audit-", "").replace(".ndjson", "");
@@ -92,6 +118,8 @@ async fn a_good_log_holds_and_its_totals_are_told() {
         "holds": true, "files": 1, "records": 6, "events": 0, "bytes": bytes,
         "by_status": {"ok": 4, "denied": 2},
         "first_ts": ts, "last_ts": ts, "first_seq": 0, "last_seq": 5,
+        "streams": 1, "recovered": 0, "checkpoints": 1, "checkpoint_size": 6, "uncovered": 0,
+        "keys": [desk.key_id()],
     });
     assert_eq!(report, expected);
 }
@@ -134,12 +162,10 @@ async fn a_deleted_line_is_found_at_the_line_behind_it() {
 }
 
 #[tokio::test]
-async fn a_log_that_begins_late_says_so() {
+async fn a_log_that_begins_late_needs_the_checkpoint_of_the_day_before() {
     let desk = logged().await;
     desk.put(&desk.lines()[1..]);
-    let run = desk.verify(&[]).ended(0);
-    assert!(run.out.contains("older lines are gone"), "{}", run.out);
-    assert_eq!(desk.verify(&["--json"]).ended(0).json()["first_seq"], 1);
+    desk.is_bad_at(1, "older lines are gone");
 }
 
 #[tokio::test]
@@ -245,8 +271,12 @@ async fn a_file_that_is_a_link_is_not_followed() {
 }
 
 #[tokio::test]
-async fn an_empty_log_is_said_to_be_empty() {
+async fn a_log_that_was_emptied_or_cut_off_is_shorter_than_its_checkpoint() {
     let desk = logged().await;
+    let good = desk.lines();
+    desk.put(&good[..CALLS - 1]);
+    let run = desk.verify(&[]).ended(1);
+    assert!(run.err.starts_with("checkpoint: the log is shorter than its"), "{}", run.err);
     for empty in ["an emptied file", "no file"] {
         let file = desk.path("log").join(desk.day());
         if empty == "no file" {
@@ -254,12 +284,107 @@ async fn an_empty_log_is_said_to_be_empty() {
         } else {
             std::fs::write(file, "").unwrap();
         }
-        let run = desk.verify(&[]).ended(0);
-        assert!(run.out.contains("records  0") && run.out.contains("the log is empty"));
-        if empty == "no file" {
-            let report = desk.verify(&["--json"]).ended(0).json();
-            assert_eq!((&report["records"], &report["last_seq"]), (&json!(0), &json!(null)));
-        }
+        let run = desk.verify(&[]).ended(1);
+        assert!(run.err.contains("it has 0 lines of 6"), "{empty}: {}", run.err);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_log_is_said_to_be_empty_unless_a_checkpoint_was_kept() {
+    let desk = logged().await;
+    std::fs::remove_file(desk.path("log").join(desk.day())).unwrap();
+    std::fs::remove_file(desk.path("log/checkpoint")).unwrap();
+    if desk.path("log/checkpoints").exists() {
+        std::fs::remove_dir_all(desk.path("log/checkpoints")).unwrap();
+    }
+    let run = desk.verify(&[]).ended(0);
+    assert!(run.out.contains("records  0") && run.out.contains("the log is empty"));
+    let report = desk.verify(&["--json"]).ended(0).json();
+    assert_eq!((&report["records"], &report["last_seq"]), (&json!(0), &json!(null)));
+    let run = desk.verify(&["--checkpoint", "kept"]).ended(1);
+    assert!(run.err.starts_with("kept: the log is shorter than its checkpoint"), "{}", run.err);
+    std::fs::copy(desk.path("log/keys/ed25519.pub"), desk.path("key.pub")).unwrap();
+    std::fs::remove_dir_all(desk.path("log")).unwrap();
+    let verify = ["audit", "verify", "log", "--public-key", "key.pub"];
+    desk.run(&verify).ended(2);
+    let run = desk.run(&[&verify[..], &["--checkpoint", "kept"]].concat()).ended(1);
+    assert!(run.err.contains("it has 0 lines of 6"), "{}", run.err);
+}
+
+#[tokio::test]
+async fn a_log_without_its_checkpoint_does_not_hold() {
+    let desk = logged().await;
+    std::fs::remove_file(desk.path("log/checkpoint")).unwrap();
+    let run = desk.verify(&[]).ended(1);
+    assert!(run.err.starts_with("checkpoint: missing"), "{}", run.err);
+    assert_eq!(desk.verify(&["--json"]).ended(1).json()["holds"], false);
+}
+
+#[tokio::test]
+async fn a_kept_checkpoint_shows_that_the_log_was_rewritten_with_its_own_key() {
+    let desk = logged().await;
+    let report = desk.verify(&["--checkpoint", "kept", "--json"]).ended(0).json();
+    assert_eq!(report["checkpoints"], 2);
+    let key = desk.read("log/keys/ed25519.key");
+    let public = desk.read("log/keys/ed25519.pub");
+    let kept = desk.read("kept");
+    std::fs::remove_dir_all(desk.path("log")).unwrap();
+    std::fs::create_dir_all(desk.path("log/keys")).unwrap();
+    desk.write("log/keys/ed25519.key", &key);
+    desk.write("log/keys/ed25519.pub", &public);
+    let secret = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(desk.path("log/keys/ed25519.key"), secret).unwrap();
+    write_log(&desk).await;
+    desk.write("kept", &kept);
+    desk.verify(&["--every-signature"]).ended(0);
+    let run = desk.verify(&["--checkpoint", "kept"]).ended(1);
+    let named = format!("{}:1: the line, or one of the 3 behind it", desk.day());
+    assert!(run.err.starts_with(&named) && run.err.contains("`kept`"), "{}", run.err);
+    desk.write("kept", "not a checkpoint");
+    let run = desk.verify(&["--checkpoint", "kept"]).ended(2);
+    assert!(run.err.contains("kept: "), "{}", run.err);
+    desk.verify(&["--checkpoint", "nowhere"]).ended(2);
+}
+
+#[tokio::test]
+async fn a_proof_holds_without_the_log_and_for_no_other_line() {
+    let desk = logged().await;
+    let lines = desk.lines();
+    let key = ["--public-key", "key.pub"];
+    std::fs::copy(desk.path("log/keys/ed25519.pub"), desk.path("key.pub")).unwrap();
+    for seq in 0..CALLS {
+        let file = format!("{seq}.tlog-proof");
+        let prove = ["audit", "prove", "log", "--seq", &seq.to_string()].map(str::to_owned);
+        let prove: Vec<&str> = prove.iter().map(String::as_str).collect();
+        let run = desk.run(&[&prove[..], &key, &["--out", &file]].concat()).ended(0);
+        assert_eq!(run.out, "");
+        assert_eq!(desk.run(&prove).ended(0).out, desk.read(&file));
+        // A file that is there is not replaced.
+        desk.run(&[&prove[..], &["--out", &file]].concat()).ended(2);
+    }
+    let run = desk.run(&["audit", "prove", "log", "--seq", "6"]).ended(1);
+    assert!(run.err.starts_with("no checkpoint covers line 6"), "{}", run.err);
+    desk.run(&["keygen", "--out", "other.key"]).ended(0);
+    let wrong = ["audit", "prove", "log", "--seq", "1", "--public-key", "other.pub"];
+    assert!(desk.run(&wrong).ended(1).err.contains("under this name by another key"));
+    std::fs::remove_dir_all(desk.path("log")).unwrap();
+    for (seq, line) in lines.iter().enumerate() {
+        let file = format!("{seq}.tlog-proof");
+        let verify = [&["audit", "verify-proof", &file][..], &key].concat();
+        let report = desk.run(&[&verify[..], &["--json"]].concat()).ended(0).json();
+        assert_eq!(report["line"], **line);
+        assert_eq!((&report["seq"], &report["size"]), (&json!(seq), &json!(6)));
+        assert_eq!(report["origin"], "sec0-audit/acme");
+        let run = desk.run(&verify).ended(0);
+        assert!(run.out.starts_with(&format!("{line}\n")), "{}", run.out);
+        desk.write("line", &format!("{line}\n"));
+        desk.run(&[&verify[..], &["--line", "line", "--origin", "sec0-audit/acme"]].concat())
+            .ended(0);
+        desk.run(&[&verify[..], &["--origin", "sec0-audit/acne"]].concat()).ended(1);
+        desk.write("line", &lines[(seq + 1) % CALLS]);
+        let run = desk.run(&[&verify[..], &["--line", "line"]].concat()).ended(1);
+        assert!(run.err.starts_with("the line is not in the log"), "{}", run.err);
+        desk.run(&["audit", "verify-proof", &file, "--public-key", "other.pub", "--json"]).ended(1);
     }
 }
 

@@ -3,9 +3,9 @@
 #
 # usage: tests/interop/run.sh [short|long] [--target DIR] [--scenario NAME [--out DIR]]
 #
-# `short` has the Python and TypeScript SDKs and the conformance suites of the present package; `long`
-# adds the older package, the suites of the extensions and the inspector. `--scenario` runs one
-# scenario of the suites and nothing else, `--out` keeps what the suites wrote of it. `--target` is
+# `short` has the Python and TypeScript SDKs, the second verifier of logs and the conformance suites
+# of the present package; `long` adds the older package, the suites of the extensions and the
+# inspector. `--scenario` runs one scenario of the suites and nothing else, `--out` keeps what the suites wrote of it. `--target` is
 # cargo's target directory (default: CARGO_TARGET_DIR, or what cargo says). What is installed goes
 # into SEC0_INTEROP_CACHE, which is kept, or into a temporary directory. Needs cargo, python3 with
 # pip, npm, and the package indexes, unless the cache has everything already.
@@ -145,6 +145,12 @@ if [ -n "$scenario" ]; then
 fi
 part 'the Python SDK' "$python" "$here/python_client.py" "$examples" "$sec0"
 part 'the TypeScript SDKs' "$node" "$here/typescript_client.mjs" "$examples" "$sec0" "$modules"
+if [ "$set" = long ]; then
+    rounds=5000
+else
+    rounds=200
+fi
+part 'the second verifier of logs' "$python" "$here/audit_log.py" "$sec0" $rounds
 if [ "$set" = long ]; then
     part 'the inspector' python3 "$here/inspector.py" "$examples" "$sec0" "$modules" "$node"
     conformance

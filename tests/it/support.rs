@@ -6,7 +6,7 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{ErrorData, ServerHandler};
-use sec0::audit::{MemorySink, verify_dir, verify_line};
+use sec0::audit::{MemorySink, Verifier, verify_line};
 use sec0::clock::{Clock, Timestamp};
 use sec0::mcp::{DENIAL_META, MockCall, TRACE_META, detached_context};
 use sec0::{LocalDevSigner, MapRegistry, Policy, Sec0Options, Sec0SecurityLayer, Signer};
@@ -222,7 +222,7 @@ fn verify(lines: &[String]) {
     for (day, text) in days {
         std::fs::write(dir.path().join(format!("audit-{day}.ndjson")), text).unwrap();
     }
-    let totals = verify_dir(dir.path(), &[public]).unwrap();
+    let totals = Verifier::new(&[public]).unwrap().lines_only(true).verify_dir(dir.path()).unwrap();
     let count = u64::try_from(lines.len()).unwrap();
     assert_eq!(totals.records + totals.events, count);
     assert_eq!(totals.first_seq, lines.first().map(|_| 0));

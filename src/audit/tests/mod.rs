@@ -1,5 +1,8 @@
+mod by_hand;
+mod checkpoints;
 mod faults;
 mod files;
+mod golden_logs;
 mod lines;
 mod log;
 mod sim;
@@ -164,5 +167,9 @@ fn verify_lines(lines: &[String]) -> Result<Totals, VerifyError> {
     let dir = tempfile::tempdir().unwrap();
     let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
     std::fs::write(dir.path().join("audit-9999-12-31.ndjson"), text).unwrap();
-    verify_dir(dir.path(), &[TestSigner::new().public_key()])
+    verifier().lines_only(true).verify_dir(dir.path())
+}
+
+fn verifier() -> Verifier {
+    Verifier::new(&[TestSigner::new().public_key()]).unwrap()
 }

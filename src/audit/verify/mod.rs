@@ -1,0 +1,18 @@
+//! Reading a log back: lines, chain, tree and checkpoints in one pass, and proofs for single lines.
+//! `docs/spec/audit-log.md` says what a verifier must check.
+
+mod keys;
+mod source;
+mod totals;
+
+mod seals;
+
+mod pass;
+mod prove;
+mod unchained;
+mod verifier;
+
+pub use prove::{ProveError, Proven, prove};
+pub use totals::Totals;
+pub use unchained::verify_line;
+pub use verifier::{Verifier, verify_dir};
