@@ -8,7 +8,9 @@
 //! machines, or of two moments of a shared one, do not.
 #![expect(clippy::print_stdout, reason = "the rows are the program's answer")]
 
+mod commit;
 mod duplex;
+mod durable;
 mod limit;
 mod machine;
 mod measure;
