@@ -4,6 +4,7 @@
 use crate::commit::{Commit, Entries};
 use crate::machine::{cpu, now};
 use crate::measure::{Load, Paced, Saturated};
+use crate::rows::current_thread;
 use crate::subject::{Secured, on_the_disk_of_the_program};
 use rmcp::ServerHandler;
 use rmcp::service::{RequestContext, RoleServer};
@@ -27,7 +28,10 @@ const ROUNDS: usize = 7;
 const ROUND_US: f64 = 150_000.0;
 
 pub(crate) fn row(asked: Asked) -> Result<String, Box<dyn Error>> {
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = match asked.callers {
+        1 => current_thread()?,
+        _ => Builder::new_multi_thread().worker_threads(2).enable_all().build()?,
+    };
     let entries = runtime.block_on(Entries::real())?;
     let syncs = if asked.mode == AuditMode::BlockingStrict { 2 } else { 1 };
     let bare = || Commit { entries: &entries, lines: asked.callers, syncs };
@@ -60,20 +64,33 @@ fn round(
     let server = secured.writing();
     runtime.block_on(async {
         let context = detached_context();
-        calls(&server, &context, 10).await?;
+        // The segments of the journal are made while it is new.
+        together(asked.callers, turns / 4, &server, &context).await?;
         let (started, spent) = (now(), cpu());
-        let mut callers = tokio::task::JoinSet::new();
-        for _ in 0..asked.callers {
-            let (server, context) = (server.clone(), context.clone());
-            callers.spawn(async move { calls(&server, &context, turns).await });
-        }
-        for done in callers.join_all().await {
-            latencies.append(&mut done?);
-        }
+        latencies.append(&mut together(asked.callers, turns, &server, &context).await?);
         secured.layer.try_shutdown().await?;
         let (wall, spent) = (started.elapsed(), cpu().saturating_sub(spent));
         Ok(Saturated::of(asked.callers * turns, wall, spent))
     })
+}
+
+/// Callers that each wait for their call before they make the next.
+async fn together<H: ServerHandler + Clone>(
+    callers: usize,
+    turns: usize,
+    server: &H,
+    context: &RequestContext<RoleServer>,
+) -> Result<Vec<f64>, Box<dyn Error>> {
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..callers {
+        let (server, context) = (server.clone(), context.clone());
+        running.spawn(async move { calls(&server, &context, turns).await });
+    }
+    let mut latencies = Vec::new();
+    for done in running.join_all().await {
+        latencies.append(&mut done?);
+    }
+    Ok(latencies)
 }
 
 async fn calls<H: ServerHandler>(
