@@ -6,9 +6,17 @@
 //! One line a row: `p50_us` and `p99_us` of calls that arrive every 60 µs, `calls_per_s`, `cpu_us`
 //! and `vs_limit` of calls that follow each other. Figures of one run compare; figures of two
 //! machines, or of two moments of a shared one, do not.
+//!
+//! `checkpoint`: one core, lines without a signature of their own. `blocking_N` and `strict_N`: N
+//! callers on two workers (one alone on the runtime's own thread), until the last line is in its
+//! file; `vs_limit` is against one thread that commits N entries at a time with no callers to
+//! wake. From 64 callers on checkpoints vouch for the lines: a disk makes more of them durable than
+//! one core can sign, which is what the rows `…_record` show.
 #![expect(clippy::print_stdout, reason = "the rows are the program's answer")]
 
+mod commit;
 mod duplex;
+mod durable;
 mod limit;
 mod machine;
 mod measure;

@@ -1,10 +1,13 @@
 //! The rows.
 
-use crate::duplex;
+use crate::durable::{self, Asked};
 use crate::machine::{cpu, now, on_one_core, resident_kib};
 use crate::measure::{Load, Paced, Saturated, paced, saturated};
 use crate::subject::{Bare, Secured};
+use crate::{duplex, limit};
 use rmcp::ServerHandler;
+use sec0::AuditMode::{Blocking, BlockingStrict as Strict};
+use sec0::LineSigning::{Checkpoint, Record};
 use sec0::mcp::detached_context;
 use std::error::Error;
 use tokio::runtime::{Builder, Runtime};
@@ -29,6 +32,22 @@ pub(crate) const ROWS: &[(&str, Row)] = &[
     ("duplex", |_| duplex::row()),
     ("duplex_plain", |_| duplex::plain()),
     ("rss", rss),
+    ("checkpoint", |_| checkpoint()),
+    ("blocking_1", |_| durable::row(Asked { callers: 1, mode: Blocking, signing: Record })),
+    ("blocking_64", |_| durable::row(Asked { callers: 64, mode: Blocking, signing: Checkpoint })),
+    ("blocking_256", |_| durable::row(Asked { callers: 256, mode: Blocking, signing: Checkpoint })),
+    ("strict_1", |_| durable::row(Asked { callers: 1, mode: Strict, signing: Record })),
+    ("strict_64", |_| durable::row(Asked { callers: 64, mode: Strict, signing: Checkpoint })),
+    ("strict_256", |_| durable::row(Asked { callers: 256, mode: Strict, signing: Checkpoint })),
+    // One core signs fewer lines than one disk makes durable: these show the signer, not the disk.
+    ("blocking_64_record", |_| {
+        durable::row(Asked { callers: 64, mode: Blocking, signing: Record })
+    }),
+    ("blocking_256_record", |_| {
+        durable::row(Asked { callers: 256, mode: Blocking, signing: Record })
+    }),
+    ("strict_64_record", |_| durable::row(Asked { callers: 64, mode: Strict, signing: Record })),
+    ("strict_256_record", |_| durable::row(Asked { callers: 256, mode: Strict, signing: Record })),
 ];
 
 /// Calls of a saturated run.
@@ -81,15 +100,43 @@ async fn paced_run<H: ServerHandler>(
     Ok(paced)
 }
 
-/// Until the last record is written.
 async fn full_run<H: ServerHandler>(
     form: impl Fn(&Secured) -> H,
     load: Load,
 ) -> Result<Saturated, Box<dyn Error>> {
-    let secured = Secured::new()?;
+    until_written(Secured::new()?, form, load).await
+}
+
+/// Until the last record is written.
+async fn until_written<H: ServerHandler>(
+    secured: Secured,
+    form: impl Fn(&Secured) -> H,
+    load: Load,
+) -> Result<Saturated, Box<dyn Error>> {
     let (server, context) = (form(&secured), detached_context());
     let finish = async || Ok(secured.layer.try_shutdown().await?);
     saturated(&server, &context, load, CALLS, finish).await
+}
+
+/// Lines without a signature of their own, against a bare loop in turn with it.
+fn checkpoint() -> Result<String, Box<dyn Error>> {
+    const ROUNDS: usize = 7;
+    let load = Load { tools: 1, bytes: 64 };
+    let unsigned = || Secured::with(|options| options.line_signing(Checkpoint));
+    let (mut ratios, mut runs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let limit = limit::per_unsigned_record()?;
+        let run = on_one_core(|| {
+            current_thread()?.block_on(until_written(unsigned()?, |secured| secured.owned(1), load))
+        })??;
+        ratios.push(run.wall / limit);
+        runs.push(run);
+    }
+    ratios.sort_by(f64::total_cmp);
+    runs.sort_by(|one, other| one.wall.total_cmp(&other.wall));
+    let run = runs.get(ROUNDS / 2).ok_or("no rounds")?;
+    let ratio = ratios.get(ROUNDS / 2).ok_or("no rounds")?;
+    Ok(run.figures(None, Some(run.wall / ratio)))
 }
 
 /// 64 callers on two workers, against one signer.

@@ -59,19 +59,19 @@ pub(crate) fn name(tool: usize) -> String {
 
 fn router(count: usize) -> ToolRouter<Bare> {
     (0..count).fold(ToolRouter::new(), |mut router, tool| {
-        router.add_route(route(name(tool)));
+        router.add_route(route(name(tool), ToolAnnotations::new().read_only(true)));
         router
     })
 }
 
-fn route(name: String) -> ToolRoute<Bare> {
+fn route(name: String, annotations: ToolAnnotations) -> ToolRoute<Bare> {
     let schema = object(json!({
         "type": "object",
         "properties": { "text": { "type": "string" } },
         "required": ["text"],
     }));
     let tool = Tool::new(name, "Gives the text back", schema)
-        .with_annotations(ToolAnnotations::new().read_only(true))
+        .with_annotations(annotations)
         .with_meta(MetaObject(object(json!({ "sec0/version": "1.0" }))));
     ToolRoute::new_dyn(tool, |mut context: ToolCallContext<'_, Bare>| {
         Box::pin(async move {
@@ -81,6 +81,12 @@ fn route(name: String) -> ToolRoute<Bare> {
             Ok(CallToolResult::success(content).into())
         })
     })
+}
+
+/// A directory on a disk, which the one for temporary files need not be on.
+pub(crate) fn on_the_disk_of_the_program() -> Result<TempDir, Box<dyn Error>> {
+    let program = std::env::current_exe()?;
+    Ok(tempfile::tempdir_in(program.parent().ok_or("the program lies nowhere")?)?)
 }
 
 /// Arguments of about `bytes` bytes.
@@ -102,13 +108,19 @@ impl Secured {
     pub(crate) fn with(
         more: impl FnOnce(Sec0Options) -> Sec0Options,
     ) -> Result<Self, Box<dyn Error>> {
+        Self::within(tempfile::tempdir()?, more)
+    }
+
+    pub(crate) fn within(
+        dir: TempDir,
+        more: impl FnOnce(Sec0Options) -> Sec0Options,
+    ) -> Result<Self, Box<dyn Error>> {
         let policy = Policy::from_yaml(
             "tenant: bench\ndefault_retention: 30d\nsigning: {enabled: true}\n\
              tools: {allowlist: ['mcp://bench/*']}\n\
              enforcement: {deny_on: [tool_not_in_allowlist, version_unpinned, payload_too_large]}\n\
              security: {limits: {max_payload_kb: 1024}}\n",
         )?;
-        let dir = tempfile::tempdir()?;
         let options = Sec0Options::new(policy)
             .audit_dir(dir.path().join("audit"))
             .signer(LocalDevSigner::from_seed([7; 32]));
@@ -118,6 +130,13 @@ impl Secured {
     /// The routes owned by the layer.
     pub(crate) fn owned(&self, tools: usize) -> impl ServerHandler + Clone + use<> {
         router(tools).serving(Bare::with_tools(0)).layer(self.layer.clone())
+    }
+
+    /// The routes of one tool that has side effects.
+    pub(crate) fn writing(&self) -> impl ServerHandler + Clone + use<> {
+        let mut router = ToolRouter::new();
+        router.add_route(route(name(0), ToolAnnotations::new().destructive(true)));
+        router.serving(Bare::with_tools(0)).layer(self.layer.clone())
     }
 
     /// The server as a whole, which tells of each tool before its call.

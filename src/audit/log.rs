@@ -13,6 +13,7 @@ use crate::call::{Facts, LineSigning};
 use crate::clock::Clock;
 use crate::sign::Signer;
 use parking_lot::Mutex;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -190,8 +191,8 @@ impl Log {
     /// The log has no journal, or the disk has not answered for a while. Nothing was handed in.
     pub fn intend(&self, facts: &mut Facts) -> Result<Durable, NotDurable> {
         let journal = self.0.journal.as_ref().ok_or(NotDurable)?;
-        let payload = self.payload(facts, Form::Intent);
-        let handed_in = journal.intend(payload, self.0.stuck());
+        let handed_in = self
+            .with_payload(facts, Form::Intent, |payload| journal.intend(payload, self.0.stuck()));
         let (id, ack) = handed_in.map_err(|Lost| NotDurable)?;
         facts.intent = Some(id);
         Ok(Durable { ack, within: self.0.durable_within })
@@ -209,10 +210,9 @@ impl Log {
         mut facts: Box<Facts>,
     ) -> Result<Durable, NotDurable> {
         let handed_in = match &self.0.journal {
-            Some(journal) => {
-                let payload = self.payload(&facts, Form::Outcome);
+            Some(journal) => self.with_payload(&facts, Form::Outcome, |payload| {
                 journal.conclude(facts.intent, payload, self.0.stuck())
-            }
+            }),
             None => Err(Lost),
         };
         if let Ok((id, _)) = &handed_in {
@@ -226,10 +226,21 @@ impl Log {
         Ok(Durable { ack, within: self.0.durable_within })
     }
 
-    fn payload(&self, facts: &Facts, form: Form<'_>) -> Vec<u8> {
-        let mut payload = Vec::with_capacity(1536);
-        write_call(&mut payload, facts, &self.0.site, form);
-        payload
+    fn with_payload<T>(
+        &self,
+        facts: &Facts,
+        form: Form<'_>,
+        hand_in: impl FnOnce(&[u8]) -> T,
+    ) -> T {
+        // A thread that is about to end has no paper of its own any more; a new sheet does.
+        let mut paper = PAPER.try_with(Cell::take).unwrap_or_default();
+        paper.clear();
+        write_call(&mut paper, facts, &self.0.site, form);
+        let handed_in = hand_in(&paper);
+        if paper.capacity() <= KEPT_PAPER {
+            PAPER.try_with(|kept| kept.set(paper)).unwrap_or_default();
+        }
+        handed_in
     }
 
     /// Records a call that was refused for want of a place. There is room for some of them, 1024
@@ -355,6 +366,13 @@ impl Durable {
         }
     }
 }
+
+thread_local! {
+    /// What the last record of this thread for the journal was written on.
+    static PAPER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+const KEPT_PAPER: usize = 16 * 1024;
 
 /// How long lines stand without a checkpoint over them, by default.
 fn period(signing: LineSigning) -> Duration {

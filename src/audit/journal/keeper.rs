@@ -1,6 +1,6 @@
 use super::book::Book;
 use super::entry::{self, Entry, Header, Kind};
-use super::queue::{Item, Journal, Lost, Shared};
+use super::queue::{Item, Journal, Lost, Shared, Work};
 use super::segment::Segment;
 use super::{MAX_ENTRY, MAX_SEGMENTS, SEGMENT};
 use crate::audit::disk::Disk;
@@ -81,12 +81,13 @@ const RETRY: Duration = Duration::from_millis(250);
 
 impl Keeper {
     fn run(&mut self) {
+        let mut work = Work::default();
         loop {
-            let work = self.shared.take();
+            self.shared.take(&mut work);
             self.base_seq = work.base_seq;
             self.settle(&work.settled);
             if !work.items.is_empty() {
-                self.write(work.items);
+                self.write(&mut work);
             } else if work.is_closing {
                 return self.leave();
             }
@@ -112,7 +113,7 @@ impl Keeper {
         }
     }
 
-    fn write(&mut self, items: Vec<Item>) {
+    fn write(&mut self, work: &mut Work) {
         // Nothing in the journal is needed any more: its first segment begins anew, in place.
         if self.book.is_empty()
             && let Some(mut current) = self.current.take_if(|current| current.is_used())
@@ -120,17 +121,20 @@ impl Keeper {
             self.begin(&mut current);
             self.current = Some(current);
         }
-        for item in items {
-            self.put(item);
+        let mut rest = &*work.bytes;
+        for item in work.items.drain(..) {
+            let (payload, behind) = rest.split_at(item.length.min(rest.len()));
+            rest = behind;
+            self.put(item, payload);
         }
         self.sync();
     }
 
-    fn put(&mut self, item: Item) {
-        let Item { kind, id, payload, ack } = item;
+    fn put(&mut self, item: Item, payload: &[u8]) {
+        let Item { kind, id, ack, .. } = item;
         let lost = |ack| tell(ack, Err(Lost));
         let length = entry::length(id, payload.len());
-        let Ok(text) = str::from_utf8(&payload) else { return lost(ack) };
+        let Ok(text) = str::from_utf8(payload) else { return lost(ack) };
         if length > MAX_ENTRY {
             tracing::error!(length, "a record is too large for the journal");
             return lost(ack);
