@@ -6,6 +6,7 @@ use super::journal::{self, Ack, Journal, Lost, Stuck};
 use super::options::LogOptions;
 use super::past::Past;
 use super::queue::{Entry, Health, KeyChange, Shared, Slot};
+use super::retention::Retention;
 use super::signing::{Seal, Sealer};
 use super::stream::Stream;
 use super::writer::{Batch, Dirty, Leftovers, Pace, Writer};
@@ -75,8 +76,10 @@ impl Log {
     /// The end of the log cannot be read, its last line is no record, or the thread cannot be
     /// started.
     pub fn open(mut options: LogOptions) -> Result<Self, OpenError> {
-        let (signing, key) = (options.line_signing, options.signer.public_key());
-        let past = Past::read(&mut *options.sink, &options.site.tenant, &key)?;
+        let signing = options.line_signing;
+        let mut keys = vec![options.signer.public_key()];
+        keys.append(&mut options.former_keys);
+        let past = Past::read(&mut *options.sink, &options.site.tenant, &keys)?;
         if past.home.is_none() && (options.has_journal || signing == LineSigning::Checkpoint) {
             return Err(OpenError::NoDisk);
         }
@@ -92,6 +95,10 @@ impl Log {
             shared.push_other(Entry::Event(Box::new(event)), &*clock);
         }
         let Past { home, day, chain, ledger, found, .. } = past;
+        let retention = home
+            .as_ref()
+            .zip(options.retain_days)
+            .map(|(home, days)| Retention::new(home, &options.site.tenant, keys, days, &*clock));
         let leftovers =
             Leftovers::new(home.map(|(disk, _)| disk), found.files, found.records.len());
         let revived = found.records.into_iter().map(|record| Entry::Revived(Box::new(record)));
@@ -121,6 +128,7 @@ impl Log {
             journal: journal.clone(),
             leftovers,
             checkpointed: None,
+            retention,
             not_synced: None,
         };
         let thread = Mutex::new(Some(spawn(writer, options.runtime)?));

@@ -38,6 +38,7 @@ mod ledger;
 mod options;
 mod queue;
 mod past;
+mod retention;
 mod signing;
 
 mod writer;

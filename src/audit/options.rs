@@ -2,7 +2,7 @@ use super::envelope::Site;
 use super::sink::AuditSink;
 use crate::call::LineSigning;
 use crate::clock::{Clock, System};
-use crate::sign::Signer;
+use crate::sign::{PublicKey, Signer};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -27,6 +27,8 @@ pub struct LogOptions {
     pub(super) sync_every: Duration,
     pub(super) durable_within: Duration,
     pub(super) checkpoint_every: Option<Duration>,
+    pub(super) retain_days: Option<u32>,
+    pub(super) former_keys: Vec<PublicKey>,
 }
 
 impl LogOptions {
@@ -49,6 +51,8 @@ impl LogOptions {
             sync_every: Duration::from_secs(1),
             durable_within: Duration::from_secs(5),
             checkpoint_every: None,
+            retain_days: None,
+            former_keys: Vec::new(),
         }
     }
 
@@ -147,6 +151,26 @@ impl LogOptions {
     #[must_use]
     pub fn checkpoint_every(mut self, period: Duration) -> Self {
         self.checkpoint_every = Some(period);
+        self
+    }
+
+    /// Removes the file of a day when it ended more than `days` days ago, with all that belongs to
+    /// it, once `event: retention` says so in the log. Default: nothing is removed.
+    ///
+    /// Only days that are closed are removed, from the oldest on and without a hole, each when its
+    /// own closing checkpoint is on the disk and fits the line behind it. The checkpoints stay.
+    #[must_use]
+    pub fn retain_days(mut self, days: u32) -> Self {
+        self.retain_days = Some(days);
+        self
+    }
+
+    /// A key under which this log was written before. Its checkpoints count as this log's: to go on
+    /// from, and for days that are to be removed. Keys that are changed while the program runs need
+    /// not be named until it starts anew.
+    #[must_use]
+    pub fn former_key(mut self, key: PublicKey) -> Self {
+        self.former_keys.push(key);
         self
     }
 }

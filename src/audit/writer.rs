@@ -4,6 +4,7 @@ use super::error::ShutdownError;
 use super::event::Event;
 use super::journal::Journal;
 use super::queue::{Ended, Entry, Health, Phase, Rest, Shared};
+use super::retention::{Retention, Turn};
 use super::signing::{NoCheckpoint, Sealer};
 use super::sink::AuditSink;
 use crate::clock::Clock;
@@ -33,6 +34,8 @@ pub(super) struct Writer {
     pub(super) leftovers: Leftovers,
     /// When the newest checkpoint was written.
     pub(super) checkpointed: Option<Instant>,
+    /// What removes old days, where that is asked for.
+    pub(super) retention: Option<Retention>,
     /// Why the last sync failed.
     pub(super) not_synced: Option<String>,
 }
@@ -134,8 +137,10 @@ impl Writer {
                     }
                     idle = 0;
                     // Nothing came for a while: the lines that are there need not wait.
-                    match self.sync().and_then(|()| self.checkpoint_if_due()) {
-                        Ok(()) => self.shared.rest(Rest::Asleep, self.until_checkpoint()),
+                    let calm = self.sync().and_then(|()| self.checkpoint_if_due());
+                    match calm.and_then(|()| self.retain()) {
+                        Ok(true) => idle = LINGERS,
+                        Ok(false) => self.shared.rest(Rest::Asleep, self.until_due()),
                         Err(blocked) => self.report(&blocked, is_failing),
                     }
                     continue;
@@ -148,8 +153,12 @@ impl Writer {
                 continue;
             }
             idle = 0;
-            match self.write_batch(is_failing) {
-                Ok(()) => backoff = FIRST_BACKOFF,
+            let written = self.write_batch(is_failing).and_then(|()| match pulse.phase {
+                Phase::Open => self.retain(),
+                Phase::Closing | Phase::GivenUp => Ok(false),
+            });
+            match written {
+                Ok(_) => backoff = FIRST_BACKOFF,
                 Err(blocked) => {
                     self.report(&blocked, is_failing);
                     if pulse.phase == Phase::GivenUp && self.shared.in_flight() == 0 {
@@ -231,6 +240,31 @@ impl Writer {
         Some(self.pace.checkpoint_every.saturating_sub(age))
     }
 
+    /// How long the writer may sleep.
+    fn until_due(&self) -> Option<Duration> {
+        let retention = self.retention.as_ref().map(Retention::until_due);
+        [self.until_checkpoint(), retention].into_iter().flatten().min()
+    }
+
+    /// Removes a little of what was kept for long enough, and says whether there is more of it.
+    fn retain(&mut self) -> Result<bool, Blocked> {
+        let Some(retention) = &mut self.retention else { return Ok(false) };
+        let expired = match retention.turn(&*self.clock) {
+            Turn::Rest => return Ok(false),
+            Turn::Again => return Ok(true),
+            Turn::Record(expired) => expired,
+        };
+        let event = Event::retention(self.clock.wall(), expired);
+        self.shared.place();
+        self.pending.push_front(Entry::Event(Box::new(event)));
+        self.write_batch(false)?;
+        self.sync()?;
+        if let Some(retention) = &mut self.retention {
+            retention.recorded(expired.day);
+        }
+        Ok(true)
+    }
+
     /// Everything that was sealed is appended and synced.
     fn checkpoint(&mut self, closed: Option<Day>, deadline: Duration) -> Result<(), Blocked> {
         let signed = self.sealer.checkpoint(closed, deadline).map_err(|error| match error {
@@ -264,8 +298,12 @@ impl Writer {
                     self.batch.calls += 1;
                     self.batch.intents.extend(facts.intent);
                 }
-                Entry::Refused(_) | Entry::Event(_) | Entry::KeyChange(_) => {
+                Entry::Refused(_) | Entry::Event(_) => self.batch.others += 1,
+                Entry::KeyChange(change) => {
                     self.batch.others += 1;
+                    if let Some(retention) = &mut self.retention {
+                        retention.learn(change.signer.public_key());
+                    }
                 }
                 Entry::Revived(_) => self.batch.revived += 1,
             }

@@ -37,7 +37,7 @@ const ALL: &[About] = &[
     on("security_level", "A note for readers; nothing depends on it."),
     on(
         "default_retention",
-        "How long records are meant to be kept. Nothing is deleted by this version.",
+        "How long records are meant to be kept, as each of them says. What deletes is `audit.retain_days`.",
     ),
     on("signing", "How records are signed."),
     on("tools", "What may be called."),
@@ -185,6 +185,10 @@ const ALL: &[About] = &[
     on(
         "audit.digest_key",
         "`file://` and the path of a key file: the base64 of 32 bytes, in a directory that `signing.key_ref` may name. With it the digests of arguments and results are HMAC-SHA-256.",
+    ),
+    on(
+        "audit.retain_days",
+        "For how many days a day of the log is kept after it has ended; then its files are removed, see [audit.md](audit.md#how-long-it-is-kept). A part of a day counts as a whole one. Without it nothing is removed.",
     ),
     on("registry.lock", "The lock file of tool definitions."),
     // `rules`, `approval_sets`.

@@ -88,6 +88,7 @@ pub(super) struct Audit {
     #[serde(default)]
     pub(super) signing: LineSigning,
     pub(super) digest_key: Option<String>,
+    retain_days: Option<f64>,
 }
 
 /// `audit.mode`: one for all, or one for each class.
@@ -174,6 +175,15 @@ impl Audit {
                 AuditModes { read: read.unwrap_or(usual.read), write: write.unwrap_or(usual.write) }
             }
         }
+    }
+}
+
+impl Audit {
+    /// For how many days a closed day is kept. A part of one counts as a whole.
+    pub(super) fn retain_days(&self) -> Option<u32> {
+        // Through seconds: whole ones come out, and the conversion neither wraps nor panics.
+        let days = Duration::try_from_secs_f64(self.retain_days?.ceil()).unwrap_or(Duration::MAX);
+        Some(u32::try_from(days.as_secs()).unwrap_or(u32::MAX))
     }
 }
 

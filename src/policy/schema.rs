@@ -174,6 +174,7 @@ const AUDIT: &[Key] = &[
     Key::new("mode", Either(&MODE, &Section(&[Key::new("read", MODE), Key::new("write", MODE)]))),
     Key::new("signing", OneOf(&["record", "checkpoint"])),
     Key::new("digest_key", Told(words::key_file, words::key_file_schema)),
+    Key::new("retain_days", COUNT),
 ];
 
 const RATIO: Shape = Number(0, 1);

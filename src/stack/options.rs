@@ -9,7 +9,7 @@ use crate::otel::{IncompleteOtel, Otel};
 use crate::policy::{Policy, PolicyError};
 use crate::registry::{Denials, Manner};
 use crate::secret::Secret;
-use crate::sign::{KeyError, LocalDevSigner, Signer, key_file, read_digest_key};
+use crate::sign::{KeyError, LocalDevSigner, PublicKey, Signer, key_file, read_digest_key};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
@@ -35,6 +35,8 @@ pub struct Sec0Options {
     audit_mode: Option<AuditMode>,
     line_signing: Option<LineSigning>,
     digest_key: Option<DigestKey>,
+    retain_days: Option<u32>,
+    former_keys: Vec<PublicKey>,
     queue: Option<usize>,
     signing_deadline: Option<Duration>,
     admission_wait: Duration,
@@ -79,6 +81,8 @@ impl Sec0Options {
             audit_mode: None,
             line_signing: None,
             digest_key: None,
+            retain_days: None,
+            former_keys: Vec::new(),
             queue: None,
             signing_deadline: None,
             admission_wait: Duration::from_secs(1),
@@ -186,6 +190,23 @@ impl Sec0Options {
     #[must_use]
     pub fn digest_key(mut self, key: [u8; 32]) -> Self {
         self.digest_key = Some(DigestKey::new(&Secret::new(key)));
+        self
+    }
+
+    /// For how many days a day of the log is kept after it has ended, whatever the policy says:
+    /// then its files are removed, and the log says so. A day whose closing checkpoint is not on the
+    /// disk stays, with all after it.
+    #[must_use]
+    pub fn retain_days(mut self, days: u32) -> Self {
+        self.retain_days = Some(days);
+        self
+    }
+
+    /// A key that the records of this log were signed with before. Days that were closed under it
+    /// can then be removed too.
+    #[must_use]
+    pub fn former_key(mut self, key: PublicKey) -> Self {
+        self.former_keys.push(key);
         self
     }
 
@@ -298,6 +319,10 @@ impl Sec0Options {
         if self.modes() != AuditModes::all(AuditMode::Batch) {
             options = options.journal();
         }
+        if let Some(days) = self.retain_days.or(self.policy.retain_days()) {
+            options = options.retain_days(days);
+        }
+        options = self.former_keys.drain(..).fold(options, LogOptions::former_key);
         if let Some(calls) = self.queue {
             options = options.capacity(calls);
         }

@@ -2,6 +2,7 @@ mod faults;
 mod files;
 mod lines;
 mod log;
+mod retention;
 mod tamper;
 
 use super::*;

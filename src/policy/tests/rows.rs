@@ -201,6 +201,7 @@ pub(super) const ROWS: &[Row] = &[
     Row("audit.mode.read", Enforced, None, "\"blocking\"", OTHER),
     Row("audit.mode.write", Enforced, None, "\"batch\"", OTHER),
     Row("audit.signing", Enforced, Some("\"record\""), "\"checkpoint\"", OTHER),
+    Row("audit.retain_days", Enforced, None, "30", NO_COUNT),
     Row("audit.digest_key", Enforced, None, "\"file://k\"", &["\"\"", "\"file:// \"", "\"vault://k\"", "\"/k\""]),
     Row("expose", Refused, Some("\"all\""), "\"allowed\"", &[]),
     Row("registry", Parts, MAP, "{}", &[]),
