@@ -56,10 +56,11 @@ impl Ledger {
         keys: &[PublicKey],
     ) -> io::Result<Option<Resume>> {
         if let Some(note) = read_note(disk, &stream.checkpoint())? {
-            match self.resume(&note, keys) {
-                Some(resume) => return Ok(Some(resume)),
-                None => tracing::warn!("the checkpoint is not one that this log can go on from"),
+            let resume = self.resume(&note, keys);
+            if resume.is_some() {
+                return Ok(resume);
             }
+            tracing::warn!("the checkpoint is not one that this log can go on from");
         }
         let days = disk.names("")?;
         let Some(first) = days.iter().filter_map(|name| stream.day_of(name)).min() else {

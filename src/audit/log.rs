@@ -1,3 +1,4 @@
+use super::aside::{Aside, Counts, LeftOut};
 use super::disk::Disk;
 use super::envelope::{Form, Site, write_call};
 use super::error::{OpenError, ShutdownError};
@@ -10,7 +11,7 @@ use super::retention::Retention;
 use super::signing::{Seal, Sealer};
 use super::stream::Stream;
 use super::writer::{Batch, Dirty, Leftovers, Pace, Writer};
-use crate::call::{Facts, LineSigning};
+use crate::call::Facts;
 use crate::clock::Clock;
 use crate::sign::Signer;
 use parking_lot::Mutex;
@@ -39,6 +40,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     site: Arc<Site>,
     journal: Option<Arc<Journal>>,
+    aside: Option<Arc<Counts>>,
     durable_within: Duration,
     thread: Mutex<Option<JoinHandle<()>>>,
     drop_within: Duration,
@@ -76,14 +78,14 @@ impl Log {
     /// The end of the log cannot be read, its last line is no record, or the thread cannot be
     /// started.
     pub fn open(mut options: LogOptions) -> Result<Self, OpenError> {
-        let signing = options.line_signing;
+        let (signing, wanted) = (options.line_signing, options.aside());
         let mut keys = vec![options.signer.public_key()];
         keys.append(&mut options.former_keys);
         let past = Past::read(&mut *options.sink, &options.site.tenant, &keys)?;
-        if past.home.is_none() && (options.has_journal || signing == LineSigning::Checkpoint) {
+        if past.home.is_none() && options.needs_disk() {
             return Err(OpenError::NoDisk);
         }
-        let clock = options.clock;
+        let (pace, clock) = (Pace::of(&options), options.clock);
         let journal = match &past.home {
             Some(home) if options.has_journal => {
                 Some(start_journal(home, &clock, past.found.epoch, past.chain.seq)?)
@@ -95,32 +97,22 @@ impl Log {
             shared.push_other(Entry::Event(Box::new(event)), &*clock);
         }
         let Past { home, day, chain, ledger, found, .. } = past;
-        let retention = home
-            .as_ref()
-            .zip(options.retain_days)
-            .map(|(home, days)| Retention::new(home, &options.site.tenant, keys, days, &*clock));
+        let (aside, counts) = Aside::wanted(home.as_ref(), wanted)?;
+        let days = home.as_ref().zip(options.retain_days);
+        let tenant = &options.site.tenant;
+        let retention = days.map(|(home, days)| Retention::new(home, tenant, keys, days, &*clock));
         let leftovers =
             Leftovers::new(home.map(|(disk, _)| disk), found.files, found.records.len());
         let revived = found.records.into_iter().map(|record| Entry::Revived(Box::new(record)));
         let site = Arc::new(options.site);
-        let seal = Seal {
-            site: Arc::clone(&site),
-            signer: options.signer,
-            signing,
-            clock: Arc::clone(&clock),
-        };
+        let (sealed, signer, ticks) = (Arc::clone(&site), options.signer, Arc::clone(&clock));
+        let seal = Seal { site: sealed, signer, signing, clock: ticks };
         let writer = Writer {
             shared: Arc::clone(&shared),
             sealer: Sealer::new(seal, chain, ledger),
             sink: options.sink,
             clock: Arc::clone(&clock),
-            pace: Pace {
-                batch_lines: options.batch_lines,
-                linger: options.linger,
-                sign_deadline: options.sign_deadline,
-                sync_every: options.sync_every,
-                checkpoint_every: options.checkpoint_every.unwrap_or(period(signing)),
-            },
+            pace,
             day,
             pending: revived.collect(),
             batch: Batch::default(),
@@ -129,6 +121,7 @@ impl Log {
             leftovers,
             checkpointed: None,
             retention,
+            aside,
             not_synced: None,
         };
         let thread = Mutex::new(Some(spawn(writer, options.runtime)?));
@@ -137,6 +130,7 @@ impl Log {
             clock,
             site,
             journal,
+            aside: counts,
             durable_within: options.durable_within,
             thread,
             drop_within: options.drop_within,
@@ -270,6 +264,11 @@ impl Log {
         self.0.shared.health()
     }
 
+    /// What could not be written beside the log since it was opened.
+    pub fn left_out(&self) -> LeftOut {
+        self.0.aside.as_deref().map_or(LeftOut::default(), Counts::get)
+    }
+
     /// Ends the log: admits no more calls, waits for those under way, writes and syncs everything.
     ///
     /// # Errors
@@ -354,14 +353,6 @@ impl Durable {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(Lost)) | Err(_)) | Err(_) => Err(NotDurable),
         }
-    }
-}
-
-/// How long lines stand without a checkpoint over them, by default.
-fn period(signing: LineSigning) -> Duration {
-    match signing {
-        LineSigning::Record => Duration::from_secs(10),
-        LineSigning::Checkpoint => Duration::from_secs(1),
     }
 }
 

@@ -38,6 +38,11 @@ mod ledger;
 mod options;
 mod queue;
 mod past;
+
+mod side_file;
+
+mod agents;
+mod aside;
 mod retention;
 mod signing;
 
@@ -48,6 +53,7 @@ mod log;
 #[cfg(test)]
 mod tests;
 
+pub use aside::LeftOut;
 pub use day::Day;
 pub use disk::{Disk, DiskFile, LocalDisk};
 pub use envelope::Site;

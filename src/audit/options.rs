@@ -1,3 +1,4 @@
+use super::aside::Wanted;
 use super::envelope::Site;
 use super::sink::AuditSink;
 use crate::call::LineSigning;
@@ -29,6 +30,7 @@ pub struct LogOptions {
     pub(super) checkpoint_every: Option<Duration>,
     pub(super) retain_days: Option<u32>,
     pub(super) former_keys: Vec<PublicKey>,
+    pub(super) agent_copies: Option<usize>,
 }
 
 impl LogOptions {
@@ -53,6 +55,7 @@ impl LogOptions {
             checkpoint_every: None,
             retain_days: None,
             former_keys: Vec::new(),
+            agent_copies: None,
         }
     }
 
@@ -172,5 +175,29 @@ impl LogOptions {
     pub fn former_key(mut self, key: PublicKey) -> Self {
         self.former_keys.push(key);
         self
+    }
+
+    /// Copies each line of a call that claims a node and a run to
+    /// `agents/<node>/<YYYY-MM-DD>/<run>.ndjson`, after the log has it; at most so many files a day
+    /// (1000 is usual). Copies are a convenience: what cannot be copied is left out and counted
+    /// ([`Log::left_out`](super::Log::left_out)). Default: none.
+    #[must_use]
+    pub fn agent_copies(mut self, files_a_day: usize) -> Self {
+        self.agent_copies = Some(files_a_day);
+        self
+    }
+
+    /// What is to be written beside the log.
+    pub(super) fn aside(&self) -> Option<Wanted> {
+        let wanted = Wanted { copies: self.agent_copies, payloads: false };
+        (wanted.copies.is_some() || wanted.payloads).then_some(wanted)
+    }
+
+    /// True where something is asked for that a sink without a disk cannot give.
+    pub(super) fn needs_disk(&self) -> bool {
+        self.has_journal
+            || self.line_signing == LineSigning::Checkpoint
+            || self.aside().is_some()
+            || self.retain_days.is_some()
     }
 }

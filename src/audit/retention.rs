@@ -1,4 +1,5 @@
 use super::MAX_LINE;
+use super::agents::copies_of;
 use super::day::Day;
 use super::disk::{Disk, DiskFile};
 use super::event::Expired;
@@ -78,12 +79,13 @@ enum Kept {
 
 /// How many files go in one turn: each takes a sync of its folder.
 const FILES_A_TURN: usize = 4;
-/// How often somebody looks whether a day has become old enough, or a fault is over.
-const LOOK: Duration = Duration::from_hours(1);
 /// How much faster than the monotonic clock the wall clock may go.
 const DRIFT: Duration = Duration::from_hours(1);
 
 impl Retention {
+    /// How often somebody looks whether a day has become old enough, or a fault is over.
+    pub(super) const LOOK: Duration = Duration::from_hours(1);
+
     pub(super) fn new(
         (disk, stream): &(Arc<dyn Disk>, Stream),
         tenant: &str,
@@ -105,11 +107,6 @@ impl Retention {
         }
     }
 
-    /// How long the writer may sleep.
-    pub(super) fn until_due(&self) -> Duration {
-        LOOK
-    }
-
     /// The log goes on under this key.
     pub(super) fn learn(&mut self, key: PublicKey) {
         if !self.keys.contains(&key) {
@@ -120,7 +117,7 @@ impl Retention {
     /// Does a little, and says what is next.
     pub(super) fn turn(&mut self, clock: &dyn Clock) -> Turn {
         let (today, now) = (self.today(clock), clock.monotonic());
-        let is_fresh = |at: Instant| now.saturating_duration_since(at) < LOOK;
+        let is_fresh = |at: Instant| now.saturating_duration_since(at) < Self::LOOK;
         if self.done.is_some_and(|done| today <= done) || self.failed_at.is_some_and(is_fresh) {
             return Turn::Rest;
         }
@@ -185,14 +182,12 @@ impl Retention {
             self.done = Some(today);
             return Ok(Turn::Rest);
         };
-        match self.first_of(oldest)? {
-            Some(first) => Ok(Turn::Record(self.expired(oldest, &first, &next)?)),
-            None => {
-                // No line is lost with it, so there is nothing to say.
-                self.recorded(oldest);
-                Ok(Turn::Again)
-            }
+        if let Some(first) = self.first_of(oldest)? {
+            return Ok(Turn::Record(self.expired(oldest, &first, &next)?));
         }
+        // No line is lost with it, so there is nothing to say.
+        self.recorded(oldest);
+        Ok(Turn::Again)
     }
 
     /// What there is to say of a day, whose closing checkpoint must lead to the line behind it.
@@ -224,16 +219,12 @@ impl Retention {
     fn first_of(&self, day: Day) -> Result<Option<Head>, Kept> {
         let name = self.stream.day_file(day);
         let file = self.disk.open(&name, false)?;
-        match first_line(&*file)? {
-            None => Ok(None),
-            Some(line) => match head_of(&line) {
-                Some(head) => Ok(Some(head)),
-                None => {
-                    let why = format!("the first line of `{name}` is no record");
-                    Err(io::Error::new(io::ErrorKind::InvalidData, why).into())
-                }
-            },
-        }
+        let Some(line) = first_line(&*file)? else { return Ok(None) };
+        let no_record = || {
+            let why = format!("the first line of `{name}` is no record");
+            io::Error::new(io::ErrorKind::InvalidData, why)
+        };
+        Ok(Some(head_of(&line).ok_or_else(no_record)?))
     }
 }
 
@@ -267,25 +258,12 @@ fn all_of(
     folders: &mut Vec<String>,
 ) -> io::Result<VecDeque<String>> {
     let mut files = VecDeque::from([stream.raw(day)]);
-    for node in names_in(disk, Stream::COPIES)?.unwrap_or_default() {
-        let node = format!("{}/{node}", Stream::COPIES);
-        let folder = format!("{node}/{day}");
-        let Some(names) = names_in(disk, &folder)? else { continue };
-        let ours = names.iter().filter(|name| stream.is_copy(name));
-        files.extend(ours.map(|name| format!("{folder}/{name}")));
-        folders.extend([folder, node]);
+    for copies in copies_of(disk, stream, day)? {
+        files.extend(copies.files);
+        folders.extend([copies.path, copies.node]);
     }
     files.push_back(stream.day_file(day));
     Ok(files)
-}
-
-/// The names in a folder; `None` where it is a link, a file, or somebody else's: nothing of ours is
-/// in there.
-fn names_in(disk: &dyn Disk, folder: &str) -> io::Result<Option<Vec<String>>> {
-    match disk.names(folder) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
-        names => names.map(Some),
-    }
 }
 
 /// The first line of a file, without its end; `None` where there is no whole line.

@@ -1,12 +1,15 @@
+use super::aside::{Aside, Item};
 use super::day::Day;
 use super::disk::Disk;
 use super::error::ShutdownError;
 use super::event::Event;
 use super::journal::Journal;
+use super::options::LogOptions;
 use super::queue::{Ended, Entry, Health, Phase, Rest, Shared};
 use super::retention::{Retention, Turn};
 use super::signing::{NoCheckpoint, Sealer};
 use super::sink::AuditSink;
+use crate::call::LineSigning;
 use crate::clock::Clock;
 use std::collections::VecDeque;
 use std::io;
@@ -36,6 +39,8 @@ pub(super) struct Writer {
     pub(super) checkpointed: Option<Instant>,
     /// What removes old days, where that is asked for.
     pub(super) retention: Option<Retention>,
+    /// What is written beside the log, where that is asked for.
+    pub(super) aside: Option<Aside>,
     /// Why the last sync failed.
     pub(super) not_synced: Option<String>,
 }
@@ -48,6 +53,23 @@ pub(super) struct Pace {
     pub(super) sign_deadline: Duration,
     pub(super) sync_every: Duration,
     pub(super) checkpoint_every: Duration,
+}
+
+impl Pace {
+    pub(super) fn of(options: &LogOptions) -> Self {
+        // How long lines stand without a checkpoint over them, by default.
+        let period = match options.line_signing {
+            LineSigning::Record => Duration::from_secs(10),
+            LineSigning::Checkpoint => Duration::from_secs(1),
+        };
+        Self {
+            batch_lines: options.batch_lines,
+            linger: options.linger,
+            sign_deadline: options.sign_deadline,
+            sync_every: options.sync_every,
+            checkpoint_every: options.checkpoint_every.unwrap_or(period),
+        }
+    }
 }
 
 /// Lines that are appended and not synced.
@@ -80,6 +102,8 @@ pub(super) struct Batch {
     others: usize,
     revived: usize,
     intents: Vec<u64>,
+    /// What goes beside the log when it has these lines.
+    aside: Vec<Item>,
 }
 
 /// What stands in the way of writing.
@@ -109,6 +133,9 @@ impl Writer {
     pub(super) fn run(mut self) {
         let guard = EndGuard(Arc::clone(&self.shared));
         let ended = self.work();
+        if let Some(aside) = &self.aside {
+            aside.close();
+        }
         if let Some(journal) = &self.journal {
             journal.close();
         }
@@ -242,7 +269,7 @@ impl Writer {
 
     /// How long the writer may sleep.
     fn until_due(&self) -> Option<Duration> {
-        let retention = self.retention.as_ref().map(Retention::until_due);
+        let retention = self.retention.as_ref().map(|_| Retention::LOOK);
         [self.until_checkpoint(), retention].into_iter().flatten().min()
     }
 
@@ -287,12 +314,17 @@ impl Writer {
             if day != self.day && !self.batch.is_empty() {
                 break;
             }
+            let start = self.batch.lines.len();
             let signed = self.sealer.seal(entry, &mut self.batch.lines, deadline);
             signed.map_err(|error| Blocked {
                 health: Health::SigningFailed,
                 why: error.to_string(),
             })?;
             self.day = day;
+            if let Some(aside) = &self.aside {
+                let (_, line) = self.batch.lines.split_at(start);
+                aside.copy(entry, line, &mut self.batch.aside);
+            }
             match entry {
                 Entry::Call(facts) => {
                     self.batch.calls += 1;
@@ -316,6 +348,9 @@ impl Writer {
         let Some(day) = self.day else { return Ok(()) };
         let Self { sink, batch, .. } = self;
         without_panic(|| sink.append(day, &batch.lines))?;
+        if let Some(aside) = &self.aside {
+            aside.send(day, &mut batch.aside);
+        }
         self.shared.written(batch.calls, batch.others);
         self.dirty.lines += batch.len();
         self.dirty.next_seq = self.sealer.next_seq();

@@ -37,6 +37,7 @@ pub struct Sec0Options {
     digest_key: Option<DigestKey>,
     retain_days: Option<u32>,
     former_keys: Vec<PublicKey>,
+    agent_copies: Option<usize>,
     queue: Option<usize>,
     signing_deadline: Option<Duration>,
     admission_wait: Duration,
@@ -83,6 +84,7 @@ impl Sec0Options {
             digest_key: None,
             retain_days: None,
             former_keys: Vec::new(),
+            agent_copies: None,
             queue: None,
             signing_deadline: None,
             admission_wait: Duration::from_secs(1),
@@ -210,6 +212,16 @@ impl Sec0Options {
         self
     }
 
+    /// Copies the record of each call that claims a node and a run to
+    /// `agents/<node>/<YYYY-MM-DD>/<run>.ndjson` in the audit directory, at most `files_a_day` files
+    /// a day: callers choose the names, so 1000 is a good bound. A copy that cannot be made is left
+    /// out and counted; no call is refused for it.
+    #[must_use]
+    pub fn agent_copies(mut self, files_a_day: usize) -> Self {
+        self.agent_copies = Some(files_a_day);
+        self
+    }
+
     /// How many calls may be under way or waiting for their line (4096). This bounds the memory of
     /// the log, and what a crash can lose in audit mode `batch`.
     #[must_use]
@@ -323,6 +335,9 @@ impl Sec0Options {
             options = options.retain_days(days);
         }
         options = self.former_keys.drain(..).fold(options, LogOptions::former_key);
+        if let Some(files) = self.agent_copies {
+            options = options.agent_copies(files);
+        }
         if let Some(calls) = self.queue {
             options = options.capacity(calls);
         }

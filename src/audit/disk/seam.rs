@@ -57,8 +57,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// Whatever the storage says.
-    fn remove_folder(&self, name: &str) -> io::Result<()> {
-        let _has_no_folders = name;
+    fn remove_folder(&self, _name: &str) -> io::Result<()> {
         Ok(())
     }
 

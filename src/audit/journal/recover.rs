@@ -117,6 +117,11 @@ impl Revived {
         (!is_tied).then_some((revived, span))
     }
 
+    /// A member that is a text.
+    pub(in crate::audit) fn text(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.members.get(name)?).ok()
+    }
+
     /// Appends the line without its `sig` and says where `sig` belongs. It has one member more than
     /// the line that the process would have written, `recovered`: the journal is not signed, so
     /// this is vouched for from now on only.

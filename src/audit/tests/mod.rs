@@ -1,3 +1,4 @@
+mod agents;
 mod faults;
 mod files;
 mod lines;

@@ -100,7 +100,7 @@ async fn old_days_are_removed_from_the_oldest_on_and_the_log_says_so() {
     write(dir.path(), &signer, 0..5);
     let options = options(&signer, FileSink::open(dir.path()).unwrap());
     let log = Log::open(options.clock(Hands::on_day(4)).retain_days(2)).unwrap();
-    super::faults::until(|| left(dir.path(), 0..5) == [2, 3, 4]).await;
+    faults::until(|| left(dir.path(), 0..5) == [2, 3, 4]).await;
     push(&log, facts_at(0, MORNING + 4 * DAY));
     log.shutdown(LONG).await.unwrap();
     let totals = verify(dir.path());
