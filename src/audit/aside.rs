@@ -1,10 +1,13 @@
 use super::agents::{Agents, NotCopied, is_fit};
 use super::day::Day;
 use super::disk::Disk;
+use super::envelope::Site;
 use super::error::OpenError;
 use super::queue::Entry;
+use super::raw::{Direction, write_payload};
 use super::side_file::SideFile;
 use super::stream::Stream;
+use crate::call::Room;
 use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::io;
@@ -56,7 +59,7 @@ pub(super) struct Counts {
 #[derive(Debug)]
 pub(super) enum Item {
     Copy { node: Box<str>, agent: Box<str>, line: Vec<u8> },
-    Payload(Vec<u8>),
+    Payload { line: Vec<u8>, _room: Arc<Room> },
 }
 
 struct Job {
@@ -118,6 +121,20 @@ impl Aside {
         }
     }
 
+    /// Notes the payloads of a call whose line was sealed with this `seq`.
+    pub(super) fn payloads(entry: &Entry, site: &Site, seq: u64, items: &mut Vec<Item>) {
+        let (Entry::Call(facts) | Entry::Refused(facts)) = entry else { return };
+        let Some(payloads) = facts.payloads.as_deref() else { return };
+        let both = [(Direction::Input, &payloads.input), (Direction::Output, &payloads.output)];
+        for (direction, payload) in both {
+            if let Some(payload) = payload {
+                let mut line = Vec::with_capacity(payload.json().len().saturating_add(1024));
+                write_payload(&mut line, (direction, payload), facts, site, seq);
+                items.push(Item::Payload { line, _room: Arc::clone(payload.room()) });
+            }
+        }
+    }
+
     /// Hands on what was noted: the log has its lines, in the file of `day`.
     pub(super) fn send(&self, day: Day, items: &mut Vec<Item>) {
         if items.is_empty() {
@@ -162,10 +179,14 @@ impl Counts {
         LeftOut { copies: read(&self.copies), payloads: read(&self.payloads) }
     }
 
+    pub(super) fn left_out_payload(&self) {
+        self.payloads.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn left_out(&self, item: &Item) {
         match item {
             Item::Copy { .. } => &self.copies,
-            Item::Payload(_) => &self.payloads,
+            Item::Payload { .. } => &self.payloads,
         }
         .fetch_add(1, Ordering::Relaxed);
     }
@@ -174,7 +195,7 @@ impl Counts {
 impl Item {
     fn bytes(&self) -> usize {
         match self {
-            Self::Copy { line, .. } | Self::Payload(line) => line.len(),
+            Self::Copy { line, .. } | Self::Payload { line, .. } => line.len(),
         }
     }
 }
@@ -209,10 +230,10 @@ struct Keeper {
 impl Keeper {
     fn run(&mut self, jobs: &Receiver<Job>) {
         while let Ok(job) = jobs.recv() {
-            for item in &job.items {
-                let written = catch_unwind(AssertUnwindSafe(|| self.write(job.day, item)));
+            for item in job.items {
+                let written = catch_unwind(AssertUnwindSafe(|| self.write(job.day, &item)));
                 let panicked = |_| Err(io::Error::other("the disk panicked").into());
-                self.note(job.day, item, written.unwrap_or_else(panicked));
+                self.note(job.day, &item, written.unwrap_or_else(panicked));
             }
             self.counts.waiting.fetch_sub(job.bytes, Ordering::Relaxed);
         }
@@ -226,7 +247,7 @@ impl Keeper {
     fn write(&mut self, day: Day, item: &Item) -> Result<(), NotCopied> {
         match item {
             Item::Copy { node, agent, line } => self.agents.append(day, (node, agent), line),
-            Item::Payload(line) => Ok(self.append_payload(day, line)?),
+            Item::Payload { line, .. } => Ok(self.append_payload(day, line)?),
         }
     }
 

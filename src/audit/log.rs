@@ -7,6 +7,7 @@ use super::journal::{self, Ack, Journal, Lost, Stuck};
 use super::options::LogOptions;
 use super::past::Past;
 use super::queue::{Entry, Health, KeyChange, Shared, Slot};
+use super::raw::Capture;
 use super::retention::Retention;
 use super::signing::{Seal, Sealer};
 use super::stream::Stream;
@@ -41,6 +42,7 @@ struct Inner {
     site: Arc<Site>,
     journal: Option<Arc<Journal>>,
     aside: Option<Arc<Counts>>,
+    capture: Option<Capture>,
     durable_within: Duration,
     thread: Mutex<Option<JoinHandle<()>>>,
     drop_within: Duration,
@@ -98,6 +100,8 @@ impl Log {
         }
         let Past { home, day, chain, ledger, found, .. } = past;
         let (aside, counts) = Aside::wanted(home.as_ref(), wanted)?;
+        let capture =
+            options.raw.zip(counts.clone()).map(|(raw, counts)| Capture::new(raw, counts));
         let days = home.as_ref().zip(options.retain_days);
         let tenant = &options.site.tenant;
         let retention = days.map(|(home, days)| Retention::new(home, tenant, keys, days, &*clock));
@@ -131,6 +135,7 @@ impl Log {
             site,
             journal,
             aside: counts,
+            capture,
             durable_within: options.durable_within,
             thread,
             drop_within: options.drop_within,
@@ -262,6 +267,12 @@ impl Log {
     /// Whether the log can be written. One atomic load.
     pub fn health(&self) -> Health {
         self.0.shared.health()
+    }
+
+    /// What takes the payloads of calls, where they are to be kept as they are; they go into the
+    /// record with [`Facts::payloads`].
+    pub fn capture(&self) -> Option<&Capture> {
+        self.0.capture.as_ref()
     }
 
     /// What could not be written beside the log since it was opened.

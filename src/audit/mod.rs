@@ -42,6 +42,8 @@ mod past;
 mod side_file;
 
 mod agents;
+mod raw;
+
 mod aside;
 mod retention;
 mod signing;
@@ -65,6 +67,7 @@ pub use log::{Admit, Durable, Log, NotDurable, Refused};
 pub use memory::MemorySink;
 pub use options::LogOptions;
 pub use queue::{Health, Slot};
+pub use raw::{Capture, Direction, RawContext, RawPayloads};
 pub use sink::{AuditSink, Cut, Tail};
 pub use stream::{BadWriterId, Stream};
 pub use verify::{Totals, Verifier, verify_dir, verify_line};

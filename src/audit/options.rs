@@ -1,5 +1,6 @@
 use super::aside::Wanted;
 use super::envelope::Site;
+use super::raw::RawPayloads;
 use super::sink::AuditSink;
 use crate::call::LineSigning;
 use crate::clock::{Clock, System};
@@ -31,6 +32,7 @@ pub struct LogOptions {
     pub(super) retain_days: Option<u32>,
     pub(super) former_keys: Vec<PublicKey>,
     pub(super) agent_copies: Option<usize>,
+    pub(super) raw: Option<RawPayloads>,
 }
 
 impl LogOptions {
@@ -56,6 +58,7 @@ impl LogOptions {
             retain_days: None,
             former_keys: Vec::new(),
             agent_copies: None,
+            raw: None,
         }
     }
 
@@ -187,9 +190,17 @@ impl LogOptions {
         self
     }
 
+    /// Keeps arguments and results as they are, in `raw/raw-YYYY-MM-DD.ndjson`. Whoever makes the
+    /// records takes them with [`Log::capture`](super::Log::capture). Default: digests only.
+    #[must_use]
+    pub fn raw_payloads(mut self, raw: RawPayloads) -> Self {
+        self.raw = Some(raw);
+        self
+    }
+
     /// What is to be written beside the log.
     pub(super) fn aside(&self) -> Option<Wanted> {
-        let wanted = Wanted { copies: self.agent_copies, payloads: false };
+        let wanted = Wanted { copies: self.agent_copies, payloads: self.raw.is_some() };
         (wanted.copies.is_some() || wanted.payloads).then_some(wanted)
     }
 

@@ -314,7 +314,7 @@ impl Writer {
             if day != self.day && !self.batch.is_empty() {
                 break;
             }
-            let start = self.batch.lines.len();
+            let (start, seq) = (self.batch.lines.len(), self.sealer.next_seq());
             let signed = self.sealer.seal(entry, &mut self.batch.lines, deadline);
             signed.map_err(|error| Blocked {
                 health: Health::SigningFailed,
@@ -324,6 +324,7 @@ impl Writer {
             if let Some(aside) = &self.aside {
                 let (_, line) = self.batch.lines.split_at(start);
                 aside.copy(entry, line, &mut self.batch.aside);
+                Aside::payloads(entry, self.sealer.site(), seq, &mut self.batch.aside);
             }
             match entry {
                 Entry::Call(facts) => {

@@ -49,7 +49,7 @@ const ALL: &[About] = &[
     on("approval_sets", "Named sets of people who approve."),
     on("registry", "The frozen registry."),
     on("observability", "Telemetry."),
-    on("privacy", "What of payloads is kept."),
+    with("privacy", "{}", "What of payloads is kept."),
     with("side_effects", "{}", "Calls with side effects."),
     on("agent_guard", "Inspection of contents."),
     on("skills", "For an agent's host; a tool server has no skills."),
@@ -223,7 +223,11 @@ const ALL: &[About] = &[
     on("observability.instrumentation.allow_sdk_attach", "Whether a present SDK is joined."),
     on("observability.instrumentation.default_op", "The operation where none is known."),
     on("privacy.redact_outputs", "Whether what is sensitive is taken out of results."),
-    on("privacy.store_raw_payloads", "Whether arguments and results are kept as they are."),
+    with(
+        "privacy.store_raw_payloads",
+        "false",
+        "Whether arguments and results are kept as they are, beside the log and unsigned, see [audit.md](audit.md#payloads-as-they-are).",
+    ),
     on("side_effects.max_retries", "How often a failed call is run again."),
     // `skills`, `compliance`, `sec0_export`, `llm_judge`.
     on("skills.allowlist", "Which skills may be loaded."),

@@ -32,6 +32,7 @@ pub struct Policy {
     line_signing: LineSigning,
     digest_key_ref: Option<String>,
     retain_days: Option<u32>,
+    store_raw_payloads: bool,
     warnings: Vec<Problem>,
 }
 
@@ -110,6 +111,11 @@ impl Policy {
         self.retain_days
     }
 
+    /// `privacy.store_raw_payloads`.
+    pub fn stores_raw_payloads(&self) -> bool {
+        self.store_raw_payloads
+    }
+
     /// What this reason does to a call.
     pub fn effect(&self, reason: Reason) -> Effect {
         let denies = match reason.force() {
@@ -175,6 +181,7 @@ impl Policy {
             max_duration: limits.duration(),
             audit_modes: document.audit.modes(),
             line_signing: document.audit.signing,
+            store_raw_payloads: document.privacy.store_raw_payloads,
             retain_days: document.audit.retain_days(),
             digest_key_ref: document.audit.digest_key,
             tenant: document.tenant,

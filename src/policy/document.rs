@@ -22,6 +22,15 @@ pub(super) struct Document {
     pub(super) side_effects: SideEffects,
     #[serde(default)]
     pub(super) audit: Audit,
+    #[serde(default)]
+    pub(super) privacy: Privacy,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Privacy {
+    #[serde(default)]
+    pub(super) store_raw_payloads: bool,
 }
 
 #[derive(Debug, Deserialize)]

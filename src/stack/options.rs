@@ -1,5 +1,5 @@
 use super::shared::{Principals, Shared};
-use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, Site};
+use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, RawPayloads, Site};
 use crate::call::{AuditMode, AuditModes, LineSigning, ToolVersion};
 use crate::clock::{Clock, System};
 use crate::digest::DigestKey;
@@ -38,6 +38,7 @@ pub struct Sec0Options {
     retain_days: Option<u32>,
     former_keys: Vec<PublicKey>,
     agent_copies: Option<usize>,
+    raw: Option<RawPayloads>,
     queue: Option<usize>,
     signing_deadline: Option<Duration>,
     admission_wait: Duration,
@@ -85,6 +86,7 @@ impl Sec0Options {
             retain_days: None,
             former_keys: Vec::new(),
             agent_copies: None,
+            raw: None,
             queue: None,
             signing_deadline: None,
             admission_wait: Duration::from_secs(1),
@@ -222,6 +224,16 @@ impl Sec0Options {
         self
     }
 
+    /// Keeps arguments and results as they are, in `raw/raw-YYYY-MM-DD.ndjson` of the audit
+    /// directory: what and how much, with what taken out. `privacy.store_raw_payloads` of the policy
+    /// does it with [`RawPayloads::default`]. They are no evidence: what cannot be kept is left out
+    /// and counted, and no call is refused for it.
+    #[must_use]
+    pub fn raw_payloads(mut self, raw: RawPayloads) -> Self {
+        self.raw = Some(raw);
+        self
+    }
+
     /// How many calls may be under way or waiting for their line (4096). This bounds the memory of
     /// the log, and what a crash can lose in audit mode `batch`.
     #[must_use]
@@ -337,6 +349,10 @@ impl Sec0Options {
         options = self.former_keys.drain(..).fold(options, LogOptions::former_key);
         if let Some(files) = self.agent_copies {
             options = options.agent_copies(files);
+        }
+        let kept = self.policy.stores_raw_payloads().then(RawPayloads::default);
+        if let Some(raw) = self.raw.take().or(kept) {
+            options = options.raw_payloads(raw);
         }
         if let Some(calls) = self.queue {
             options = options.capacity(calls);

@@ -36,6 +36,7 @@ mod programs;
 mod property;
 mod reasons;
 mod records;
+mod secrets;
 mod strangers;
 mod transport;
 mod whole;

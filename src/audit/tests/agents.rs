@@ -7,15 +7,16 @@ use std::path::Path;
 
 /// A disk on which whatever begins with a certain name has no room.
 #[derive(Debug)]
-pub(super) struct Partly {
+struct Partly {
     disk: LocalDisk,
-    full: Arc<Mutex<Option<&'static str>>>,
+    full: Switch,
 }
 
 #[derive(Debug)]
-struct PartlyFile(Box<dyn DiskFile>, String, Arc<Mutex<Option<&'static str>>>);
+struct PartlyFile(Box<dyn DiskFile>, String, Switch);
 
-type Switch = Arc<Mutex<Option<&'static str>>>;
+/// The beginning of names for which there is no room.
+pub(in crate::audit) type Switch = Arc<Mutex<Option<&'static str>>>;
 
 fn room(switch: &Switch, name: &str) -> io::Result<()> {
     match *switch.lock() {
@@ -24,13 +25,12 @@ fn room(switch: &Switch, name: &str) -> io::Result<()> {
     }
 }
 
-impl Partly {
-    pub(super) fn open(dir: &Path, full: Option<&'static str>) -> (FileSink, Switch) {
-        let switch = Arc::new(Mutex::new(full));
-        let disk = LocalDisk::open(dir, &Stream::default()).unwrap();
-        let disk = Self { disk, full: Arc::clone(&switch) };
-        (FileSink::on(Arc::new(disk), Stream::default()), switch)
-    }
+/// A log's files, and what of them finds no room.
+pub(in crate::audit) fn partly(dir: &Path, full: Option<&'static str>) -> (FileSink, Switch) {
+    let switch = Arc::new(Mutex::new(full));
+    let disk = LocalDisk::open(dir, &Stream::default()).unwrap();
+    let disk = Partly { disk, full: Arc::clone(&switch) };
+    (FileSink::on(Arc::new(disk), Stream::default()), switch)
 }
 
 impl Disk for Partly {
@@ -191,7 +191,7 @@ async fn a_day_gets_so_many_files_and_no_more_also_after_a_restart() {
 #[tokio::test]
 async fn a_disk_without_room_for_copies_refuses_no_call_and_is_counted() {
     let dir = tempfile::tempdir().unwrap();
-    let (sink, full) = Partly::open(dir.path(), Some("agents/"));
+    let (sink, full) = partly(dir.path(), Some("agents/"));
     let log = log(sink, 1000);
     (0..5).for_each(|n| push(&log, of_agent(n, MORNING, "node", "run")));
     faults::until(|| log.left_out().copies == 5).await;
@@ -208,7 +208,7 @@ async fn a_disk_without_room_for_copies_refuses_no_call_and_is_counted() {
 #[tokio::test]
 async fn there_is_no_copy_of_a_line_that_the_log_has_not() {
     let dir = tempfile::tempdir().unwrap();
-    let (sink, full) = Partly::open(dir.path(), Some("audit-"));
+    let (sink, full) = partly(dir.path(), Some("audit-"));
     let log = log(sink, 1000);
     push(&log, of_agent(0, MORNING, "node", "run"));
     faults::until(|| log.health() == Health::Unavailable).await;

@@ -183,6 +183,7 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         ("audit.signing", json!("checkpoint")),
         ("audit.digest_key", json!("file://d")),
         ("audit.retain_days", json!(30.5)),
+        ("privacy.store_raw_payloads", json!(true)),
     ] {
         put(&mut document, path, value);
     }
@@ -201,6 +202,7 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
     assert_eq!(policy.line_signing(), LineSigning::Checkpoint);
     assert_eq!(policy.digest_key_ref(), Some("file://d"));
     assert_eq!(policy.retain_days(), Some(31));
+    assert!(policy.stores_raw_payloads());
 }
 
 #[test]
