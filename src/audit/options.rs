@@ -160,14 +160,14 @@ impl LogOptions {
         self
     }
 
-    /// Removes the file of a day when it ended more than `days` days ago, with all that belongs to
+    /// Removes the file of a day when it ended more than `days` days ago, at least one, with all that belongs to
     /// it, once `event: retention` says so in the log. Default: nothing is removed.
     ///
     /// Only days that are closed are removed, from the oldest on and without a hole, each when its
     /// own closing checkpoint is on the disk and fits the line behind it. The checkpoints stay.
     #[must_use]
     pub fn retain_days(mut self, days: u32) -> Self {
-        self.retain_days = Some(days);
+        self.retain_days = Some(days.max(1));
         self
     }
 

@@ -1,10 +1,9 @@
-use super::MAX_LINE;
 use super::agents::copies_of;
 use super::day::Day;
-use super::disk::{Disk, DiskFile};
+use super::disk::Disk;
 use super::event::Expired;
 use super::ledger::read_note;
-use super::read::Line;
+use super::scan::{Head, first_of};
 use super::stream::Stream;
 use crate::clock::{Clock, Timestamp};
 use crate::sign::PublicKey;
@@ -56,12 +55,6 @@ struct Removal {
     /// `None` while nobody has looked.
     files: Option<VecDeque<String>>,
     folders: Vec<String>,
-}
-
-/// How the first line of a day is tied to those before it.
-struct Head {
-    seq: u64,
-    prev: Box<str>,
 }
 
 /// Why the oldest day stays.
@@ -215,16 +208,8 @@ impl Retention {
         Ok(Expired { day, lines, last_seq, root: checkpoint.root() })
     }
 
-    /// Where the first line of a day is tied on; `None` where the file has no line.
     fn first_of(&self, day: Day) -> Result<Option<Head>, Kept> {
-        let name = self.stream.day_file(day);
-        let file = self.disk.open(&name, false)?;
-        let Some(line) = first_line(&*file)? else { return Ok(None) };
-        let no_record = || {
-            let why = format!("the first line of `{name}` is no record");
-            io::Error::new(io::ErrorKind::InvalidData, why)
-        };
-        Ok(Some(head_of(&line).ok_or_else(no_record)?))
+        Ok(first_of(&*self.disk, &self.stream, day)?)
     }
 }
 
@@ -264,28 +249,4 @@ fn all_of(
     }
     files.push_back(stream.day_file(day));
     Ok(files)
-}
-
-/// The first line of a file, without its end; `None` where there is no whole line.
-fn first_line(file: &dyn DiskFile) -> io::Result<Option<Vec<u8>>> {
-    let (mut line, mut window) = (Vec::new(), vec![0; 16 * 1024]);
-    while line.len() <= MAX_LINE {
-        let at = u64::try_from(line.len()).map_err(io::Error::other)?;
-        let read = file.read_at(&mut window, at)?;
-        let Some(seen) = window.get(..read).filter(|seen| !seen.is_empty()) else {
-            return Ok(None);
-        };
-        let end = seen.iter().position(|byte| *byte == b'\n');
-        line.extend_from_slice(seen.get(..end.unwrap_or(read)).unwrap_or(seen));
-        if end.is_some() {
-            return Ok(Some(line));
-        }
-    }
-    Err(io::Error::new(io::ErrorKind::InvalidData, "its first line is too long"))
-}
-
-/// The place that a line has in the chain.
-fn head_of(line: &[u8]) -> Option<Head> {
-    let line = Line::read(str::from_utf8(line).ok()?).ok()?;
-    Some(Head { seq: line.seq?, prev: line.prev_sha256?.into() })
 }

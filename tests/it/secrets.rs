@@ -1,12 +1,11 @@
 //! What a log holds of the contents of calls: nothing, unless somebody asks for it.
 
-use crate::support::{Rules, ask_in, demo, key, tool};
+use crate::support::{Rules, ask_in, demo, key, sha256_of, tool};
 use rmcp::model::{CallToolResult, ContentBlock};
 use sec0::audit::{RawPayloads, verify_dir};
 use sec0::mcp::{MockCall, detached_context};
 use sec0::{AuditMode, Policy, Sec0Options, Sec0SecurityLayer, Signer};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -43,7 +42,7 @@ fn everything(dir: &Path) -> Vec<PathBuf> {
 
 /// Answers with the secret: as a result, as a failure, as a panic.
 async fn tell(call: MockCall) -> CallToolResult {
-    let tool = call.name.to_string();
+    let tool = call.name.clone();
     assert!(tool != "panic", "{SECRET}");
     let blocks = vec![ContentBlock::text(SECRET)];
     if tool == "fail" { CallToolResult::error(blocks) } else { CallToolResult::success(blocks) }
@@ -142,10 +141,7 @@ async fn payloads_that_the_policy_asks_for_lead_to_the_signed_lines_and_fit_thei
             assert_eq!(line[member], record[member], "{member}");
         }
         assert_eq!(line["metadata"]["decision"], record["policy"]["decision"]);
-        let canonical = serde_json_canonicalizer::to_vec(&line["payload"]).unwrap();
-        let digest: String =
-            Sha256::digest(canonical).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(line[&name], digest);
+        assert_eq!(line[&name], sha256_of(&line["payload"]));
     }
 }
 

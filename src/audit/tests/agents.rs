@@ -151,14 +151,14 @@ async fn a_copy_has_the_exact_lines_of_its_agent_however_many_there_are() {
 async fn a_name_that_is_no_files_keeps_its_line_and_gets_no_copy() {
     let dir = tempfile::tempdir().unwrap();
     let log = log(FileSink::open(dir.path()).unwrap(), 1000);
-    let long = "n".repeat(201);
-    let bad = ["", ".", "..", "a/b", "/", ".hidden", "a\nb", "a\0b", "a\\b", "run@w1", &long];
+    let (longest, too_long) = ("n".repeat(200), "n".repeat(201));
+    let bad = ["", ".", "..", "a/b", "/", ".hidden", "a\nb", "a\0b", "a\\b", "run@w1", &too_long];
     for (n, name) in bad.into_iter().enumerate() {
         let n = u64::try_from(n).unwrap();
         push(&log, of_agent(n, MORNING, name, "run"));
         push(&log, of_agent(n, MORNING, "node", name));
     }
-    push(&log, of_agent(99, MORNING, "node", &long[1..]));
+    push(&log, of_agent(99, MORNING, "node", &longest));
     log.shutdown(LONG).await.unwrap();
     assert_eq!(log.left_out().copies, 22);
     assert_eq!(lines(dir.path()).len(), 23);
@@ -249,7 +249,7 @@ async fn a_copy_that_a_crash_left_torn_goes_on_with_a_whole_line() {
     write(0).await;
     let path = dir.path().join("agents/node/2026-11-23/run.ndjson");
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, format!("{text}{}", &text[..300])).unwrap();
+    fs::write(&path, format!("{text}{}", text.get(..300).unwrap())).unwrap();
     write(1).await;
     assert_eq!(fs::read_to_string(&path).unwrap(), lines(dir.path()).concat());
 }

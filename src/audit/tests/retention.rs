@@ -138,8 +138,7 @@ fn a_log_whose_old_days_are_gone_goes_on_also_without_its_newest_checkpoint() {
 #[test]
 fn a_day_without_a_checkpoint_of_ours_stays_and_so_do_all_after_it() {
     let other = TestSigner::from_seed(8);
-    type Damage<'a> = &'a dyn Fn(&Path);
-    let damages: [Damage<'_>; 4] = [
+    let damages: [&dyn Fn(&Path); 4] = [
         &|note| fs::remove_file(note).unwrap(),
         &|note| fs::write(note, "no note").unwrap(),
         &|note| {
@@ -257,4 +256,38 @@ fn what_stands_in_the_place_of_a_copys_folder_is_left_alone() {
     work(&mut retention(dir.path(), 0, &clock), &clock, dir.path());
     assert_eq!(left(dir.path(), 0..3), [2]);
     assert_eq!(fs::read_to_string(theirs.join("run.ndjson")).unwrap(), "theirs");
+}
+
+#[tokio::test]
+async fn a_journal_that_still_has_calls_of_a_removed_day_brings_none_of_them_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, aside) = (dir.path().join("journal"), dir.path().join("aside"));
+    let log = || {
+        let sink = FileSink::open(dir.path()).unwrap();
+        Log::open(options(&TestSigner::new(), sink).journal()).unwrap()
+    };
+    let first = log();
+    for n in [0, 2] {
+        let mut facts = facts_at(u64::try_from(n).unwrap(), MORNING + n * DAY);
+        first.intend(&mut facts).unwrap().wait().await.unwrap();
+        if n == 0 {
+            push(&first, facts);
+        }
+    }
+    fs::create_dir(&aside).unwrap();
+    for entry in fs::read_dir(&journal).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), aside.join(entry.file_name())).unwrap();
+    }
+    first.shutdown(LONG).await.unwrap();
+    fs::remove_dir_all(&journal).unwrap();
+    write(dir.path(), &TestSigner::new(), 1..4);
+    let clock = Hands::on_day(3);
+    work(&mut retention(dir.path(), 1, &clock), &clock, dir.path());
+    assert_eq!(left(dir.path(), 0..4), [2, 3]);
+    fs::rename(&aside, &journal).unwrap();
+    log().shutdown(LONG).await.unwrap();
+    let lines = fs::read_to_string(dir.path().join(name(3))).unwrap();
+    let revived = lines.lines().map(json).filter(|line| line["recovered"] == true);
+    assert_eq!(revived.map(|line| line["idempotency_key"].clone()).collect::<Vec<_>>(), ["2"]);
 }
