@@ -38,7 +38,9 @@ mod ledger;
 mod options;
 mod queue;
 mod past;
+mod signing;
 
+// Beside it, and what goes again.
 mod side_file;
 
 mod agents;
@@ -46,7 +48,6 @@ mod raw;
 
 mod aside;
 mod retention;
-mod signing;
 
 mod writer;
 

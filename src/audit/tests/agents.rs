@@ -249,7 +249,8 @@ async fn a_copy_that_a_crash_left_torn_goes_on_with_a_whole_line() {
     write(0).await;
     let path = dir.path().join("agents/node/2026-11-23/run.ndjson");
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, format!("{text}{}", text.get(..300).unwrap())).unwrap();
+    // More than the next line will have.
+    fs::write(&path, format!("{text}{}", "{\"actor\":".repeat(1000))).unwrap();
     write(1).await;
     assert_eq!(fs::read_to_string(&path).unwrap(), lines(dir.path()).concat());
 }
