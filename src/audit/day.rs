@@ -26,6 +26,11 @@ impl Day {
         well_formed.then_some(Self(date))
     }
 
+    /// How many days this one comes after `earlier`; 0 where it does not.
+    pub(super) fn days_after(self, earlier: Self) -> u64 {
+        u64::try_from(self.0.signed_duration_since(earlier.0).num_days()).unwrap_or(0)
+    }
+
     /// The name of the day's file.
     pub(super) fn file_name(self) -> String {
         format!("audit-{self}.ndjson")

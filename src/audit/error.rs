@@ -81,11 +81,11 @@ pub enum OpenError {
         /// The number of the line.
         seq: u64,
     },
-    /// A call is to wait for its record, and there is no disk to put it on.
+    /// Something is to be kept beside the lines, and there is no disk to put it on.
     #[error(
-        "the audit modes `blocking` and `blocking-strict` and signing by `checkpoint` need a log in \
-         a directory, and this sink has none; set the audit mode `batch` and sign by `record`, or \
-         write to a directory"
+        "the audit modes `blocking` and `blocking-strict`, signing by `checkpoint`, retention, copies \
+         by agent and payloads need a log in a directory, and this sink has none; set the audit mode \
+         `batch`, sign by `record` and leave the others out, or write to a directory"
     )]
     NoDisk,
     /// A thread of the log did not start.

@@ -1,9 +1,11 @@
 use super::chain::Ties;
+use super::day::Day;
 use super::envelope::Site;
 use super::json::Object;
 use super::sink::Cut;
 use crate::call::{ServerIdent, SpanIds, ToolName};
 use crate::clock::Timestamp;
+use crate::digest::Digest;
 use crate::sign::PublicKey;
 use std::sync::Arc;
 
@@ -21,6 +23,7 @@ enum What {
     Missed(Missed),
     Revived { outcomes: u64, unknown: u64 },
     KeyChange(PublicKey),
+    Retention(Expired),
     RegistryMutation { server: Arc<ServerIdent>, name: Box<str> },
 }
 
@@ -35,6 +38,16 @@ pub(super) struct Missed {
     pub(super) events: u64,
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
+}
+
+/// A day whose lines have been kept for as long as they were to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Expired {
+    pub(super) day: Day,
+    pub(super) lines: u64,
+    pub(super) last_seq: u64,
+    /// The root of the checkpoint that closed it.
+    pub(super) root: Digest,
 }
 
 impl Event {
@@ -65,6 +78,11 @@ impl Event {
         Self { at, span: SpanIds::default(), what: What::Revived { outcomes, unknown } }
     }
 
+    /// The file of a day is about to be removed.
+    pub(super) fn retention(at: Timestamp, expired: Expired) -> Self {
+        Self { at, span: SpanIds::default(), what: What::Retention(expired) }
+    }
+
     /// The last line of a file was torn and has been cut off.
     pub(super) fn cut(at: Timestamp, cut: Cut) -> Self {
         Self { at, span: SpanIds::default(), what: What::Cut(cut) }
@@ -78,13 +96,23 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
     if let What::Cut(cut) = &event.what {
         line.whole("cut_bytes", cut.bytes);
     }
+    if let What::Retention(expired) = &event.what {
+        line.text("day", &expired.day.to_string());
+    }
     line.text("event", event.what.kind());
     match &event.what {
         What::Cut(cut) => line.text("file", &cut.file),
         What::Missed(missed) => line.ts("first_ts", missed.first),
-        What::RegistryMutation { .. } | What::Revived { .. } | What::KeyChange(_) => {}
+        What::RegistryMutation { .. }
+        | What::Revived { .. }
+        | What::KeyChange(_)
+        | What::Retention(_) => {}
     }
     line.text("key_id", ties.key_id);
+    if let What::Retention(expired) = &event.what {
+        line.whole("last_seq", expired.last_seq);
+        line.whole("lines", expired.lines);
+    }
     if let What::Missed(missed) = &event.what {
         line.ts("last_ts", missed.last);
         if missed.events > 0 {
@@ -102,6 +130,9 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
     if let What::Revived { outcomes, unknown } = &event.what {
         line.whole("revived_outcomes", *outcomes);
         line.whole("revived_unknown", *unknown);
+    }
+    if let What::Retention(expired) = &event.what {
+        line.digest("root_sha256", &expired.root);
     }
     line.whole("seq", ties.chain.seq);
     let sig_at = line.position();
@@ -129,12 +160,17 @@ impl What {
             Self::Cut(_) | Self::Missed(_) | Self::Revived { .. } => "recovery",
             Self::KeyChange(_) => "key_change",
             Self::RegistryMutation { .. } => "registry_mutation",
+            Self::Retention(_) => "retention",
         }
     }
 
     fn status(&self) -> &'static str {
         match self {
-            Self::Cut(_) | Self::Missed(_) | Self::Revived { .. } | Self::KeyChange(_) => "ok",
+            Self::Cut(_)
+            | Self::Missed(_)
+            | Self::Revived { .. }
+            | Self::KeyChange(_)
+            | Self::Retention(_) => "ok",
             Self::RegistryMutation { .. } => "denied",
         }
     }

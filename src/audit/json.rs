@@ -84,6 +84,20 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// A value that is JSON already.
+    pub(super) fn json(&mut self, key: &str, value: &str) {
+        self.key(key);
+        self.out.extend_from_slice(value.as_bytes());
+    }
+
+    /// A text of any length.
+    pub(super) fn long_text(&mut self, key: &str, value: &str) {
+        self.key(key);
+        self.out.push(b'"');
+        canonical::escape(self.out, value);
+        self.out.push(b'"');
+    }
+
     /// At most 32 bytes.
     pub(super) fn hex(&mut self, key: &str, bytes: &[u8]) {
         self.key(key);

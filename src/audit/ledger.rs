@@ -25,18 +25,18 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// The tree behind the last line of the log, which has `size` lines: from the newest checkpoint
-    /// that `key` signed and the lines after it, else from all lines.
+    /// that one of `keys` signed and the lines after it, else from all lines.
     pub(super) fn open(
         home: Option<(Arc<dyn Disk>, Stream)>,
         tenant: &str,
-        key: &PublicKey,
+        keys: &[PublicKey],
         size: u64,
     ) -> Result<Self, OpenError> {
         let writer = home.as_ref().and_then(|(_, stream)| stream.writer());
         let origin = origin_of(tenant, writer);
         let mut ledger = Self { home, origin, edge: Edge::new(), last: None, covered: None };
         let Some((disk, stream)) = ledger.home.clone() else { return Ok(ledger) };
-        if let Some(resume) = ledger.newest(&*disk, &stream, key).map_err(OpenError::Tail)? {
+        if let Some(resume) = ledger.newest(&*disk, &stream, keys).map_err(OpenError::Tail)? {
             if resume.edge.size() > size {
                 return Err(OpenError::Shorter { lines: size, size: resume.edge.size() });
             }
@@ -46,30 +46,36 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// The newest checkpoint, if it is one of this log that `key` signed. One of another key says
-    /// nothing here: the lines themselves are read then.
+    /// The newest checkpoint, if it is one of this log that one of `keys` signed; where days are
+    /// gone, else the one that closed the last of them. One of another key says nothing here: the
+    /// lines themselves are read then.
     fn newest(
         &self,
         disk: &dyn Disk,
         stream: &Stream,
-        key: &PublicKey,
+        keys: &[PublicKey],
     ) -> io::Result<Option<Resume>> {
-        let file = match disk.open(&stream.checkpoint(), false) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let length = usize::try_from(file.length()?).unwrap_or(usize::MAX).min(Note::MAX_LEN);
-        let mut note = vec![0; length];
-        file.read_whole_at(&mut note, 0)?;
-        let Some(key) = self.key(key) else { return Ok(None) };
-        match Checkpoint::open(&note, &key) {
-            Ok(checkpoint) => Ok(checkpoint.resume().ok()),
-            Err(error) => {
-                tracing::warn!(%error, "the checkpoint is not one that this log can go on from");
-                Ok(None)
+        if let Some(note) = read_note(disk, &stream.checkpoint())? {
+            let resume = self.resume(&note, keys);
+            if resume.is_some() {
+                return Ok(resume);
             }
+            tracing::warn!("the checkpoint is not one that this log can go on from");
         }
+        let days = disk.names("")?;
+        let Some(first) = days.iter().filter_map(|name| stream.day_of(name)).min() else {
+            return Ok(None);
+        };
+        let names = disk.names(Stream::CLOSING)?;
+        let gone = names.iter().filter_map(|name| stream.closed_day(name));
+        let Some(last) = gone.filter(|day| *day < first).max() else { return Ok(None) };
+        let note = read_note(disk, &stream.closing(last))?;
+        Ok(note.and_then(|note| self.resume(&note, keys)))
+    }
+
+    fn resume(&self, note: &[u8], keys: &[PublicKey]) -> Option<Resume> {
+        let open = |key| Checkpoint::open(note, &self.key(key)?).ok();
+        keys.iter().find_map(open)?.resume().ok()
     }
 
     /// Adds the lines behind the edge.
@@ -136,4 +142,17 @@ impl Ledger {
         self.covered = Some(self.edge.size());
         Ok(())
     }
+}
+
+/// A checkpoint as it stands on the disk; `None` where there is none.
+pub(super) fn read_note(disk: &dyn Disk, name: &str) -> io::Result<Option<Vec<u8>>> {
+    let file = match disk.open(name, false) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let length = usize::try_from(file.length()?).unwrap_or(usize::MAX).min(Note::MAX_LEN);
+    let mut note = vec![0; length];
+    file.read_whole_at(&mut note, 0)?;
+    Ok(Some(note))
 }

@@ -1,3 +1,4 @@
+use super::aside::{Aside, Counts, LeftOut};
 use super::disk::Disk;
 use super::envelope::{Form, Site, write_call};
 use super::error::{OpenError, ShutdownError};
@@ -6,10 +7,12 @@ use super::journal::{self, Ack, Journal, Lost, Stuck};
 use super::options::LogOptions;
 use super::past::Past;
 use super::queue::{Entry, Health, KeyChange, Missing, Shared, Slot};
+use super::raw::Capture;
+use super::retention::Retention;
 use super::signing::{Seal, Sealer};
 use super::stream::Stream;
 use super::writer::{Batch, Dirty, Leftovers, Pace, Writer};
-use crate::call::{Facts, LineSigning};
+use crate::call::Facts;
 use crate::clock::Clock;
 use crate::sign::Signer;
 use parking_lot::Mutex;
@@ -39,6 +42,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     site: Arc<Site>,
     journal: Option<Arc<Journal>>,
+    aside: Option<Arc<Counts>>,
+    capture: Option<Capture>,
     durable_within: Duration,
     thread: Mutex<Option<JoinHandle<()>>>,
     drop_within: Duration,
@@ -76,12 +81,14 @@ impl Log {
     /// The end of the log cannot be read, its last line is no record, or the thread cannot be
     /// started.
     pub fn open(mut options: LogOptions) -> Result<Self, OpenError> {
-        let (signing, key) = (options.line_signing, options.signer.public_key());
-        let past = Past::read(&mut *options.sink, &options.site.tenant, &key)?;
-        if past.home.is_none() && (options.has_journal || signing == LineSigning::Checkpoint) {
+        let (signing, wanted) = (options.line_signing, options.aside());
+        let mut keys = vec![options.signer.public_key()];
+        keys.append(&mut options.former_keys);
+        let past = Past::read(&mut *options.sink, &options.site.tenant, &keys)?;
+        if past.home.is_none() && options.needs_disk() {
             return Err(OpenError::NoDisk);
         }
-        let clock = options.clock;
+        let (pace, clock) = (Pace::of(&options), options.clock);
         let journal = match &past.home {
             Some(home) if options.has_journal => {
                 Some(start_journal(home, &clock, past.found.epoch, past.chain.seq)?)
@@ -93,28 +100,24 @@ impl Log {
             shared.push_other(Entry::Event(Box::new(event)), &*clock);
         }
         let Past { home, day, chain, ledger, found, .. } = past;
+        let (aside, counts) = Aside::wanted(home.as_ref(), wanted)?;
+        let capture =
+            options.raw.zip(counts.clone()).map(|(raw, counts)| Capture::new(raw, counts));
+        let days = home.as_ref().zip(options.retain_days);
+        let tenant = &options.site.tenant;
+        let retention = days.map(|(home, days)| Retention::new(home, tenant, keys, days, &*clock));
         let leftovers =
             Leftovers::new(home.map(|(disk, _)| disk), found.files, found.records.len());
         let revived = found.records.into_iter().map(|record| Entry::Revived(Box::new(record)));
         let site = Arc::new(options.site);
-        let seal = Seal {
-            site: Arc::clone(&site),
-            signer: options.signer,
-            signing,
-            clock: Arc::clone(&clock),
-        };
+        let (sealed, signer, ticks) = (Arc::clone(&site), options.signer, Arc::clone(&clock));
+        let seal = Seal { site: sealed, signer, signing, clock: ticks };
         let writer = Writer {
             shared: Arc::clone(&shared),
             sealer: Sealer::new(seal, chain, ledger),
             sink: options.sink,
             clock: Arc::clone(&clock),
-            pace: Pace {
-                batch_lines: options.batch_lines,
-                linger: options.linger,
-                sign_deadline: options.sign_deadline,
-                sync_every: options.sync_every,
-                checkpoint_every: options.checkpoint_every.unwrap_or(period(signing)),
-            },
+            pace,
             day,
             pending: revived.collect(),
             batch: Batch::default(),
@@ -122,6 +125,8 @@ impl Log {
             journal: journal.clone(),
             leftovers,
             checkpointed: None,
+            retention,
+            aside,
             not_synced: None,
         };
         let thread = Mutex::new(Some(spawn(writer, options.runtime)?));
@@ -130,6 +135,8 @@ impl Log {
             clock,
             site,
             journal,
+            aside: counts,
+            capture,
             durable_within: options.durable_within,
             thread,
             drop_within: options.drop_within,
@@ -280,6 +287,17 @@ impl Log {
         self.0.shared.health()
     }
 
+    /// What takes the payloads of calls, where they are to be kept as they are; they go into the
+    /// record with [`Facts::payloads`].
+    pub fn capture(&self) -> Option<&Capture> {
+        self.0.capture.as_ref()
+    }
+
+    /// What could not be written beside the log since it was opened.
+    pub fn left_out(&self) -> LeftOut {
+        self.0.aside.as_deref().map_or(LeftOut::default(), Counts::get)
+    }
+
     /// Ends the log: admits no more calls, waits for those under way, writes and syncs everything.
     ///
     /// # Errors
@@ -373,14 +391,6 @@ thread_local! {
 }
 
 const KEPT_PAPER: usize = 16 * 1024;
-
-/// How long lines stand without a checkpoint over them, by default.
-fn period(signing: LineSigning) -> Duration {
-    match signing {
-        LineSigning::Record => Duration::from_secs(10),
-        LineSigning::Checkpoint => Duration::from_secs(1),
-    }
-}
 
 fn spawn(writer: Writer, runtime: Option<Handle>) -> Result<JoinHandle<()>, OpenError> {
     let runtime = runtime.or_else(|| Handle::try_current().ok());

@@ -40,6 +40,15 @@ mod queue;
 mod past;
 mod signing;
 
+// Beside it, and what goes again.
+mod side_file;
+
+mod agents;
+mod raw;
+
+mod aside;
+mod retention;
+
 mod writer;
 
 mod log;
@@ -47,6 +56,7 @@ mod log;
 #[cfg(test)]
 mod tests;
 
+pub use aside::LeftOut;
 pub use day::Day;
 pub use disk::{Disk, DiskFile, LocalDisk};
 pub use envelope::Site;
@@ -58,6 +68,7 @@ pub use log::{Admit, Durable, Log, NotDurable, Refused};
 pub use memory::MemorySink;
 pub use options::LogOptions;
 pub use queue::{Health, Slot};
+pub use raw::{Capture, Direction, RawContext, RawPayloads};
 pub use sink::{AuditSink, Cut, Tail};
 pub use stream::{BadWriterId, Stream};
 pub use verify::{ProveError, Proven, Totals, Verifier, prove, verify_dir, verify_line};

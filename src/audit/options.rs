@@ -1,8 +1,10 @@
+use super::aside::Wanted;
 use super::envelope::Site;
+use super::raw::RawPayloads;
 use super::sink::AuditSink;
 use crate::call::LineSigning;
 use crate::clock::{Clock, System};
-use crate::sign::Signer;
+use crate::sign::{PublicKey, Signer};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -27,6 +29,10 @@ pub struct LogOptions {
     pub(super) sync_every: Duration,
     pub(super) durable_within: Duration,
     pub(super) checkpoint_every: Option<Duration>,
+    pub(super) retain_days: Option<u32>,
+    pub(super) former_keys: Vec<PublicKey>,
+    pub(super) agent_copies: Option<usize>,
+    pub(super) raw: Option<RawPayloads>,
 }
 
 impl LogOptions {
@@ -49,6 +55,10 @@ impl LogOptions {
             sync_every: Duration::from_secs(1),
             durable_within: Duration::from_secs(5),
             checkpoint_every: None,
+            retain_days: None,
+            former_keys: Vec::new(),
+            agent_copies: None,
+            raw: None,
         }
     }
 
@@ -148,5 +158,57 @@ impl LogOptions {
     pub fn checkpoint_every(mut self, period: Duration) -> Self {
         self.checkpoint_every = Some(period);
         self
+    }
+
+    /// Removes the file of a day when it ended more than `days` days ago, at least one, with all that belongs to
+    /// it, once `event: retention` says so in the log. Default: nothing is removed.
+    ///
+    /// Only days that are closed are removed, from the oldest on and without a hole, each when its
+    /// own closing checkpoint is on the disk and fits the line behind it. The checkpoints stay.
+    #[must_use]
+    pub fn retain_days(mut self, days: u32) -> Self {
+        self.retain_days = Some(days.max(1));
+        self
+    }
+
+    /// A key under which this log was written before. Its checkpoints count as this log's: to go on
+    /// from, and for days that are to be removed. Keys that are changed while the program runs need
+    /// not be named until it starts anew.
+    #[must_use]
+    pub fn former_key(mut self, key: PublicKey) -> Self {
+        self.former_keys.push(key);
+        self
+    }
+
+    /// Copies each line of a call that claims a node and a run to
+    /// `agents/<node>/<YYYY-MM-DD>/<run>.ndjson`, after the log has it; at most so many files a day
+    /// (1000 is usual). Copies are a convenience: what cannot be copied is left out and counted
+    /// ([`Log::left_out`](super::Log::left_out)). Default: none.
+    #[must_use]
+    pub fn agent_copies(mut self, files_a_day: usize) -> Self {
+        self.agent_copies = Some(files_a_day);
+        self
+    }
+
+    /// Keeps arguments and results as they are, in `raw/raw-YYYY-MM-DD.ndjson`. Whoever makes the
+    /// records takes them with [`Log::capture`](super::Log::capture). Default: digests only.
+    #[must_use]
+    pub fn raw_payloads(mut self, raw: RawPayloads) -> Self {
+        self.raw = Some(raw);
+        self
+    }
+
+    /// What is to be written beside the log.
+    pub(super) fn aside(&self) -> Option<Wanted> {
+        let wanted = Wanted { copies: self.agent_copies, payloads: self.raw.is_some() };
+        (wanted.copies.is_some() || wanted.payloads).then_some(wanted)
+    }
+
+    /// True where something is asked for that a sink without a disk cannot give.
+    pub(super) fn needs_disk(&self) -> bool {
+        self.has_journal
+            || self.line_signing == LineSigning::Checkpoint
+            || self.aside().is_some()
+            || self.retain_days.is_some()
     }
 }

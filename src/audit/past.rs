@@ -28,12 +28,12 @@ impl Past {
     pub(super) fn read(
         sink: &mut dyn AuditSink,
         tenant: &str,
-        key: &PublicKey,
+        keys: &[PublicKey],
     ) -> Result<Self, OpenError> {
         let tail = sink.tail().map_err(OpenError::Tail)?;
         let chain = chain_behind(tail.as_ref(), sink)?;
         let home = sink.disk();
-        let ledger = Ledger::open(home.clone(), tenant, key, chain.seq)?;
+        let ledger = Ledger::open(home.clone(), tenant, keys, chain.seq)?;
         let found = match &home {
             Some((disk, stream)) => {
                 journal::recover(&**disk, stream).map_err(OpenError::Journal)?

@@ -177,6 +177,13 @@ impl Shared {
         self.miss(Missing::Ran, clock);
     }
 
+    /// Makes a place for a line of the writer's own.
+    pub(super) fn place(&self) {
+        let mut state = self.state.lock();
+        state.others += 1;
+        state.is_settled = false;
+    }
+
     /// Queues what must not be counted instead.
     pub(super) fn push_certainly(&self, entry: Entry) {
         let mut state = self.state.lock();

@@ -1,3 +1,5 @@
+use super::MAX_LINE;
+use super::day::Day;
 use super::disk::{Disk, DiskFile};
 use super::read::Line;
 use super::stream::Stream;
@@ -63,4 +65,63 @@ fn file_back_to(
         end = start;
     }
     Ok(true)
+}
+
+/// How the first line of a day is tied to those before it.
+pub(super) struct Head {
+    pub(super) seq: u64,
+    pub(super) prev: Box<str>,
+}
+
+/// The first line of a day; `None` where the file has none.
+pub(super) fn first_of(disk: &dyn Disk, stream: &Stream, day: Day) -> io::Result<Option<Head>> {
+    let name = stream.day_file(day);
+    let Some(line) = first_line(&*disk.open(&name, false)?)? else { return Ok(None) };
+    let no_record = || {
+        let why = format!("the first line of `{name}` is no record");
+        io::Error::new(io::ErrorKind::InvalidData, why)
+    };
+    Ok(Some(head_of(&line).ok_or_else(no_record)?))
+}
+
+/// The day before which the log has been taken away; `None` where it has its first line, or none.
+///
+/// # Errors
+///
+/// A file cannot be read.
+pub(super) fn first_day(disk: &dyn Disk, stream: &Stream) -> io::Result<Option<Day>> {
+    let names = disk.names("")?;
+    let Some(day) = names.iter().filter_map(|name| stream.day_of(name)).min() else {
+        return Ok(None);
+    };
+    let first = match first_of(disk, stream, day) {
+        // Verification is there to say that.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+        first => first?,
+    };
+    Ok(first.filter(|first| first.seq > 0).map(|_| day))
+}
+
+/// The first line of a file, without its end; `None` where there is no whole line.
+fn first_line(file: &dyn DiskFile) -> io::Result<Option<Vec<u8>>> {
+    let (mut line, mut window) = (Vec::new(), vec![0; 16 * 1024]);
+    while line.len() <= MAX_LINE {
+        let at = u64::try_from(line.len()).map_err(io::Error::other)?;
+        let read = file.read_at(&mut window, at)?;
+        let Some(seen) = window.get(..read).filter(|seen| !seen.is_empty()) else {
+            return Ok(None);
+        };
+        let end = seen.iter().position(|byte| *byte == b'\n');
+        line.extend_from_slice(seen.get(..end.unwrap_or(read)).unwrap_or(seen));
+        if end.is_some() {
+            return Ok(Some(line));
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "its first line is too long"))
+}
+
+/// The place that a line has in the chain.
+fn head_of(line: &[u8]) -> Option<Head> {
+    let line = Line::read(str::from_utf8(line).ok()?).ok()?;
+    Some(Head { seq: line.seq?, prev: line.prev_sha256?.into() })
 }

@@ -87,6 +87,10 @@ impl Sealer {
         Ok(())
     }
 
+    pub(super) fn site(&self) -> &Site {
+        &self.site
+    }
+
     pub(super) fn ledger(&self) -> &Ledger {
         &self.ledger
     }

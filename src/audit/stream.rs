@@ -12,6 +12,11 @@ pub struct Stream(Option<Box<str>>);
 pub struct BadWriterId;
 
 impl Stream {
+    /// The folder of the checkpoints that close a day.
+    pub(super) const CLOSING: &str = "checkpoints";
+    /// The folder of the copies by agent.
+    pub(super) const COPIES: &str = "agents";
+
     /// The stream of the writer with this id.
     ///
     /// # Errors
@@ -59,9 +64,41 @@ impl Stream {
         self.with_writer("checkpoint")
     }
 
+    /// The day whose closing checkpoint has this name, in its folder.
+    pub(super) fn closed_day(&self, name: &str) -> Option<Day> {
+        let Some(writer) = &self.0 else { return Day::parse(name) };
+        Day::parse(name.strip_suffix(&**writer)?.strip_suffix('.')?)
+    }
+
     /// The checkpoint at the end of `day`.
     pub(super) fn closing(&self, day: Day) -> String {
-        self.with_writer(&format!("checkpoints/{day}"))
+        self.with_writer(&format!("{}/{day}", Self::CLOSING))
+    }
+
+    /// The payloads of `day`.
+    pub(super) fn raw(&self, day: Day) -> String {
+        match &self.0 {
+            Some(writer) => format!("raw/raw-{day}.{writer}.ndjson"),
+            None => format!("raw/raw-{day}.ndjson"),
+        }
+    }
+
+    /// The lines of one agent in one run, on `day`. The names must be those of files.
+    pub(super) fn copy(&self, node: &str, day: Day, agent: &str) -> String {
+        match &self.0 {
+            // A sign that no agent has in its name.
+            Some(writer) => format!("{}/{node}/{day}/{agent}@{writer}.ndjson", Self::COPIES),
+            None => format!("{}/{node}/{day}/{agent}.ndjson", Self::COPIES),
+        }
+    }
+
+    /// True for the name that [`copy`](Self::copy) gives a file in its folder.
+    pub(super) fn is_copy(&self, name: &str) -> bool {
+        let Some(agent) = name.strip_suffix(".ndjson") else { return false };
+        match &self.0 {
+            Some(writer) => agent.strip_suffix(&**writer).is_some_and(|agent| agent.ends_with('@')),
+            None => !agent.contains('@'),
+        }
     }
 
     fn with_writer(&self, name: &str) -> String {

@@ -1,11 +1,15 @@
+use super::aside::{Aside, Item};
 use super::day::Day;
 use super::disk::Disk;
 use super::error::ShutdownError;
 use super::event::Event;
 use super::journal::Journal;
+use super::options::LogOptions;
 use super::queue::{Ended, Entry, Health, Phase, Rest, Shared};
+use super::retention::{Retention, Turn};
 use super::signing::{NoCheckpoint, Sealer};
 use super::sink::AuditSink;
+use crate::call::LineSigning;
 use crate::clock::Clock;
 use std::collections::VecDeque;
 use std::io;
@@ -33,6 +37,10 @@ pub(super) struct Writer {
     pub(super) leftovers: Leftovers,
     /// When the newest checkpoint was written.
     pub(super) checkpointed: Option<Instant>,
+    /// What removes old days, where that is asked for.
+    pub(super) retention: Option<Retention>,
+    /// What is written beside the log, where that is asked for.
+    pub(super) aside: Option<Aside>,
     /// Why the last sync failed.
     pub(super) not_synced: Option<String>,
 }
@@ -45,6 +53,23 @@ pub(super) struct Pace {
     pub(super) sign_deadline: Duration,
     pub(super) sync_every: Duration,
     pub(super) checkpoint_every: Duration,
+}
+
+impl Pace {
+    pub(super) fn of(options: &LogOptions) -> Self {
+        // How long lines stand without a checkpoint over them, by default.
+        let period = match options.line_signing {
+            LineSigning::Record => Duration::from_secs(10),
+            LineSigning::Checkpoint => Duration::from_secs(1),
+        };
+        Self {
+            batch_lines: options.batch_lines,
+            linger: options.linger,
+            sign_deadline: options.sign_deadline,
+            sync_every: options.sync_every,
+            checkpoint_every: options.checkpoint_every.unwrap_or(period),
+        }
+    }
 }
 
 /// Lines that are appended and not synced.
@@ -77,6 +102,8 @@ pub(super) struct Batch {
     others: usize,
     revived: usize,
     intents: Vec<u64>,
+    /// What goes beside the log when it has these lines.
+    aside: Vec<Item>,
 }
 
 /// What stands in the way of writing.
@@ -109,6 +136,9 @@ impl Writer {
     pub(super) fn run(mut self) {
         let guard = EndGuard(Arc::clone(&self.shared));
         let ended = self.work();
+        if let Some(aside) = &self.aside {
+            aside.close();
+        }
         if let Some(journal) = &self.journal {
             journal.close();
         }
@@ -137,8 +167,10 @@ impl Writer {
                     }
                     idle = 0;
                     // Nothing came for a while: the lines that are there need not wait.
-                    match self.sync().and_then(|()| self.checkpoint_if_due()) {
-                        Ok(()) => self.shared.rest(Rest::Asleep, self.until_checkpoint()),
+                    let calm = self.sync().and_then(|()| self.checkpoint_if_due());
+                    match calm.and_then(|()| self.retain()) {
+                        Ok(true) => idle = LINGERS,
+                        Ok(false) => self.shared.rest(Rest::Asleep, self.until_due()),
                         Err(blocked) => self.report(&blocked, is_failing),
                     }
                     continue;
@@ -151,8 +183,12 @@ impl Writer {
                 continue;
             }
             idle = 0;
-            match self.write_batch(is_failing) {
-                Ok(()) => backoff = FIRST_BACKOFF,
+            let written = self.write_batch(is_failing).and_then(|()| match pulse.phase {
+                Phase::Open => self.retain(),
+                Phase::Closing | Phase::GivenUp => Ok(false),
+            });
+            match written {
+                Ok(_) => backoff = FIRST_BACKOFF,
                 Err(blocked) => {
                     self.report(&blocked, is_failing);
                     if pulse.phase == Phase::GivenUp && self.shared.in_flight() == 0 {
@@ -234,6 +270,31 @@ impl Writer {
         Some(self.pace.checkpoint_every.saturating_sub(age))
     }
 
+    /// How long the writer may sleep.
+    fn until_due(&self) -> Option<Duration> {
+        let retention = self.retention.as_ref().map(|_| Retention::LOOK);
+        [self.until_checkpoint(), retention].into_iter().flatten().min()
+    }
+
+    /// Removes a little of what was kept for long enough, and says whether there is more of it.
+    fn retain(&mut self) -> Result<bool, Blocked> {
+        let Some(retention) = &mut self.retention else { return Ok(false) };
+        let expired = match retention.turn(&*self.clock) {
+            Turn::Rest => return Ok(false),
+            Turn::Again => return Ok(true),
+            Turn::Record(expired) => expired,
+        };
+        let event = Event::retention(self.clock.wall(), expired);
+        self.shared.place();
+        self.pending.push_front(Entry::Event(Box::new(event)));
+        self.write_batch(false)?;
+        self.sync()?;
+        if let Some(retention) = &mut self.retention {
+            retention.recorded(expired.day);
+        }
+        Ok(true)
+    }
+
     /// Everything that was sealed is appended and synced.
     fn checkpoint(&mut self, closed: Option<Day>, deadline: Duration) -> Result<(), Blocked> {
         let signed = self.sealer.checkpoint(closed, deadline).map_err(|error| match error {
@@ -256,19 +317,29 @@ impl Writer {
             if day != self.day && !self.batch.is_empty() {
                 break;
             }
+            let (start, seq) = (self.batch.lines.len(), self.sealer.next_seq());
             let signed = self.sealer.seal(entry, &mut self.batch.lines, deadline);
             signed.map_err(|error| Blocked {
                 health: Health::SigningFailed,
                 why: error.to_string(),
             })?;
             self.day = day;
+            if let Some(aside) = &self.aside {
+                let (_, line) = self.batch.lines.split_at(start);
+                aside.copy(entry, line, &mut self.batch.aside);
+                Aside::payloads(entry, self.sealer.site(), seq, &mut self.batch.aside);
+            }
             match entry {
                 Entry::Call(facts) => {
                     self.batch.calls += 1;
                     self.batch.intents.extend(facts.intent);
                 }
-                Entry::Refused(_) | Entry::Event(_) | Entry::KeyChange(_) => {
+                Entry::Refused(_) | Entry::Event(_) => self.batch.others += 1,
+                Entry::KeyChange(change) => {
                     self.batch.others += 1;
+                    if let Some(retention) = &mut self.retention {
+                        retention.learn(change.signer.public_key());
+                    }
                 }
                 Entry::Revived(_) => self.batch.revived += 1,
             }
@@ -281,6 +352,9 @@ impl Writer {
         let Some(day) = self.day else { return Ok(()) };
         let Self { sink, batch, .. } = self;
         without_panic(|| sink.append(day, &batch.lines))?;
+        if let Some(aside) = &self.aside {
+            aside.send(day, &mut batch.aside);
+        }
         self.shared.written(batch.calls, batch.others);
         self.dirty.lines += batch.len();
         self.dirty.next_seq = self.sealer.next_seq();

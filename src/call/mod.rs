@@ -10,6 +10,7 @@ mod cleared;
 mod name;
 mod operation;
 mod outcome;
+mod payload;
 mod reason;
 mod span;
 mod trail;
@@ -21,6 +22,9 @@ pub use cleared::Cleared;
 pub use name::{ServerIdent, ToolName, ToolRef, ToolVersion};
 pub use operation::{Basis, Hints, Op, Operation};
 pub use outcome::{Code, End, Outcome, Refusal, Reply, Retry, Status};
+pub(crate) use payload::Room;
+
+pub use payload::{Payload, Payloads};
 pub use reason::{Force, Raised, Reason, Severity, UnknownReason};
 pub use span::{Hex, SpanIds};
 pub use trail::{Decision, Facts, KeyedDigests, Trail, TrailKeeper};

@@ -2,6 +2,7 @@ use super::claimed::Claimed;
 use super::name::{ServerIdent, ToolVersion};
 use super::operation::Operation;
 use super::outcome::Status;
+use super::payload::Payloads;
 use super::reason::Reason;
 use super::span::SpanIds;
 use crate::clock::Timestamp;
@@ -105,6 +106,8 @@ pub struct Facts {
     pub task_id: Option<Box<str>>,
     /// The number of the call's intent in the journal; `None` where none was recorded.
     pub intent: Option<u64>,
+    /// Arguments and result as they were; `None` where they are not to be kept.
+    pub payloads: Option<Box<Payloads>>,
 }
 
 impl Facts {
@@ -141,6 +144,7 @@ impl Facts {
             latency: Duration::ZERO,
             task_id: None,
             intent: None,
+            payloads: None,
         }
     }
 

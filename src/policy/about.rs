@@ -37,7 +37,7 @@ const ALL: &[About] = &[
     on("security_level", "A note for readers; nothing depends on it."),
     on(
         "default_retention",
-        "How long records are meant to be kept. Nothing is deleted by this version.",
+        "How long records are meant to be kept, as each of them says. What deletes is `audit.retain_days`.",
     ),
     on("signing", "How records are signed."),
     on("tools", "What may be called."),
@@ -49,7 +49,7 @@ const ALL: &[About] = &[
     on("approval_sets", "Named sets of people who approve."),
     on("registry", "The frozen registry."),
     on("observability", "Telemetry."),
-    on("privacy", "What of payloads is kept."),
+    with("privacy", "{}", "What of payloads is kept."),
     with("side_effects", "{}", "Calls with side effects."),
     on("agent_guard", "Inspection of contents."),
     on("skills", "For an agent's host; a tool server has no skills."),
@@ -186,6 +186,10 @@ const ALL: &[About] = &[
         "audit.digest_key",
         "`file://` and the path of a key file: the base64 of 32 bytes, in a directory that `signing.key_ref` may name. With it the digests of arguments and results are HMAC-SHA-256.",
     ),
+    on(
+        "audit.retain_days",
+        "For how many days a day of the log is kept after it has ended; then its files are removed, see [audit.md](audit.md#how-long-it-is-kept). A part of a day counts as a whole one. Without it nothing is removed.",
+    ),
     on("registry.lock", "The lock file of tool definitions."),
     // `rules`, `approval_sets`.
     on("rules[].id", "The name of the rule, in records."),
@@ -219,7 +223,11 @@ const ALL: &[About] = &[
     on("observability.instrumentation.allow_sdk_attach", "Whether a present SDK is joined."),
     on("observability.instrumentation.default_op", "The operation where none is known."),
     on("privacy.redact_outputs", "Whether what is sensitive is taken out of results."),
-    on("privacy.store_raw_payloads", "Whether arguments and results are kept as they are."),
+    with(
+        "privacy.store_raw_payloads",
+        "false",
+        "Whether arguments and results are kept as they are, beside the log and unsigned, see [audit.md](audit.md#payloads-as-they-are).",
+    ),
     on("side_effects.max_retries", "How often a failed call is run again."),
     // `skills`, `compliance`, `sec0_export`, `llm_judge`.
     on("skills.allowlist", "Which skills may be loaded."),

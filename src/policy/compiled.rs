@@ -31,6 +31,8 @@ pub struct Policy {
     audit_modes: AuditModes,
     line_signing: LineSigning,
     digest_key_ref: Option<String>,
+    retain_days: Option<u32>,
+    store_raw_payloads: bool,
     warnings: Vec<Problem>,
 }
 
@@ -103,6 +105,17 @@ impl Policy {
         self.digest_key_ref.as_deref()
     }
 
+    /// `audit.retain_days`: for how many days the log keeps a day that has ended. `None` is for
+    /// ever.
+    pub fn retain_days(&self) -> Option<u32> {
+        self.retain_days
+    }
+
+    /// `privacy.store_raw_payloads`.
+    pub fn stores_raw_payloads(&self) -> bool {
+        self.store_raw_payloads
+    }
+
     /// What this reason does to a call.
     pub fn effect(&self, reason: Reason) -> Effect {
         let denies = match reason.force() {
@@ -168,6 +181,8 @@ impl Policy {
             max_duration: limits.duration(),
             audit_modes: document.audit.modes(),
             line_signing: document.audit.signing,
+            store_raw_payloads: document.privacy.store_raw_payloads,
+            retain_days: document.audit.retain_days(),
             digest_key_ref: document.audit.digest_key,
             tenant: document.tenant,
             key_ref: document.signing.key_ref,

@@ -22,6 +22,15 @@ pub(super) struct Document {
     pub(super) side_effects: SideEffects,
     #[serde(default)]
     pub(super) audit: Audit,
+    #[serde(default)]
+    pub(super) privacy: Privacy,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Privacy {
+    #[serde(default)]
+    pub(super) store_raw_payloads: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -88,6 +97,7 @@ pub(super) struct Audit {
     #[serde(default)]
     pub(super) signing: LineSigning,
     pub(super) digest_key: Option<String>,
+    retain_days: Option<f64>,
 }
 
 /// `audit.mode`: one for all, or one for each class.
@@ -174,6 +184,15 @@ impl Audit {
                 AuditModes { read: read.unwrap_or(usual.read), write: write.unwrap_or(usual.write) }
             }
         }
+    }
+}
+
+impl Audit {
+    /// For how many days a closed day is kept. A part of one counts as a whole.
+    pub(super) fn retain_days(&self) -> Option<u32> {
+        // Through seconds: whole ones come out, and the conversion neither wraps nor panics.
+        let days = Duration::try_from_secs_f64(self.retain_days?.ceil()).unwrap_or(Duration::MAX);
+        Some(u32::try_from(days.as_secs()).unwrap_or(u32::MAX))
     }
 }
 

@@ -11,7 +11,6 @@ const EXPORT: &str = "the export of telemetry is not built yet; it will also nee
                       `otel.serviceName` and `otel.environment` in the options";
 const SKILLS: &str = "skills are loaded by an agent's host, never by a tool server";
 const REDACTION: &str = "redaction is not built yet";
-const RAW: &str = "the store of raw payloads is not built yet";
 const RETRIES: &str = "a call is never run again by itself";
 const APPROVALS: &str = "approvals are not built yet";
 const GUARD: &str = "the inspection of contents is not built yet";
@@ -45,7 +44,7 @@ pub(super) const ROOT: &[Key] = &[
     Key::later("approval_sets", Open(&Section(unbuilt::APPROVAL_SET)), Off, APPROVALS),
     Key::parts("registry", &[Key::later("lock", WORDS, Absent, LOCK)]),
     Key::parts("observability", OBSERVABILITY),
-    Key::parts("privacy", PRIVACY),
+    Key::new("privacy", Section(PRIVACY)),
     Key::new("side_effects", Section(SIDE_EFFECTS)),
     Key::parts("agent_guard", AGENT_GUARD),
     Key::parts("skills", SKILL_KEYS),
@@ -174,6 +173,7 @@ const AUDIT: &[Key] = &[
     Key::new("mode", Either(&MODE, &Section(&[Key::new("read", MODE), Key::new("write", MODE)]))),
     Key::new("signing", OneOf(&["record", "checkpoint"])),
     Key::new("digest_key", Told(words::key_file, words::key_file_schema)),
+    Key::new("retain_days", COUNT),
 ];
 
 const RATIO: Shape = Number(0, 1);
@@ -206,10 +206,8 @@ const OBSERVABILITY: &[Key] = &[
     ),
 ];
 
-const PRIVACY: &[Key] = &[
-    Key::later("redact_outputs", Flag, Off, REDACTION),
-    Key::later("store_raw_payloads", Flag, Off, RAW),
-];
+const PRIVACY: &[Key] =
+    &[Key::later("redact_outputs", Flag, Off, REDACTION), Key::new("store_raw_payloads", Flag)];
 
 const SIDE_EFFECTS: &[Key] = &[
     Key::new("require_idempotency_key", Flag),

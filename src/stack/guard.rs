@@ -1,5 +1,5 @@
 use super::shared::{Shared, unavailable, unhealthy};
-use crate::audit::{Durable, Slot};
+use crate::audit::{Capture, Direction, Durable, RawContext, Slot};
 use crate::call::{
     AuditMode, Code, Decision, End, Facts, Outcome, Reason, Refusal, Reply, Status, TrailKeeper,
 };
@@ -73,8 +73,8 @@ impl Guard {
         }
         // A reply is somebody else's code: it may panic while it is looked at, and the record is
         // written all the same.
-        let (end, cancel, key) = (outcome.end, &self.cancel, self.shared.digest_key.as_ref());
-        let closed = catch_unwind(AssertUnwindSafe(|| close(&mut facts, end, cancel, key)));
+        let (end, cancel, shared) = (outcome.end, &self.cancel, &*self.shared);
+        let closed = catch_unwind(AssertUnwindSafe(|| close(&mut facts, end, cancel, shared)));
         outcome.end = closed.unwrap_or_else(|payload| {
             std::mem::forget(payload);
             facts.status = Status::Panicked;
@@ -143,7 +143,7 @@ fn close<R: Reply>(
     facts: &mut Facts,
     end: End<R>,
     cancel: &CancellationToken,
-    key: Option<&DigestKey>,
+    shared: &Shared,
 ) -> End<R> {
     match end {
         End::Replied(reply) => {
@@ -152,7 +152,11 @@ fn close<R: Reply>(
                 true => Status::Error,
                 false => Status::Ok,
             };
-            let output = reply.body().and_then(|body| output_digest(&body, key));
+            let output = reply.body().and_then(|body| {
+                let output = output_digest(&body, shared.digest_key.as_ref())?;
+                keep(facts, &body, shared.capture());
+                Some(output)
+            });
             facts.output_sha256 = output.and_then(Fingerprint::sha256);
             if let Some(keyed) = &mut facts.keyed {
                 keyed.output = output.and_then(Fingerprint::hmac);
@@ -165,6 +169,15 @@ fn close<R: Reply>(
             End::Panicked
         }
         End::Refused(refusal) => End::Refused(refuse(facts, refusal)),
+    }
+}
+
+/// Keeps the reply as it is, where that is asked for. It has a digest, so its depth is bounded.
+fn keep(facts: &mut Facts, body: &impl serde::Serialize, capture: Option<&Capture>) {
+    let Some(capture) = capture else { return };
+    let context = RawContext::new(Direction::Output, &facts.server, &facts.tool);
+    if let Some(payload) = capture.take(body, &context) {
+        facts.payloads.get_or_insert_default().output = Some(payload);
     }
 }
 

@@ -1,6 +1,7 @@
 use super::future::StepFuture;
 use super::identify::Identified;
 use super::step::step;
+use crate::audit::{Direction, RawContext};
 use crate::call::{Reason, Refusal};
 use crate::canonical::{self, CanonicalError, Limits};
 use crate::limit::Deadline;
@@ -55,7 +56,14 @@ fn size<X>(identified: &Identified<X>) -> Result<(), Refusal> {
     let limits = Limits { max_len: shared.max_arguments, ..Limits::default() };
     let (len, input) = canonical::fingerprint(arguments, limits, shared.digest_key.as_ref())
         .map_err(|error| Refusal::new(malformed(error)))?;
+    let payload = shared.capture().and_then(|capture| {
+        let (server, tool) = (&entered.call().server, entered.call().tool.bounded());
+        capture.take(arguments, &RawContext::new(Direction::Input, server, &tool))
+    });
     entered.trail().with(|facts| {
+        if payload.is_some() {
+            facts.payloads.get_or_insert_default().input = payload;
+        }
         facts.input_sha256 = input.sha256();
         if let Some(keyed) = &mut facts.keyed {
             keyed.input = input.hmac();

@@ -1,5 +1,5 @@
 use super::shared::{Principals, Shared};
-use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, Site};
+use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, RawPayloads, Site};
 use crate::call::{AuditMode, AuditModes, LineSigning, ToolVersion};
 use crate::clock::{Clock, System};
 use crate::digest::DigestKey;
@@ -9,7 +9,7 @@ use crate::otel::{IncompleteOtel, Otel};
 use crate::policy::{Policy, PolicyError};
 use crate::registry::{Denials, Manner};
 use crate::secret::Secret;
-use crate::sign::{KeyError, LocalDevSigner, Signer, key_file, read_digest_key};
+use crate::sign::{KeyError, LocalDevSigner, PublicKey, Signer, key_file, read_digest_key};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
@@ -35,6 +35,10 @@ pub struct Sec0Options {
     audit_mode: Option<AuditMode>,
     line_signing: Option<LineSigning>,
     digest_key: Option<DigestKey>,
+    retain_days: Option<u32>,
+    former_keys: Vec<PublicKey>,
+    agent_copies: Option<usize>,
+    raw: Option<RawPayloads>,
     queue: Option<usize>,
     signing_deadline: Option<Duration>,
     admission_wait: Duration,
@@ -81,6 +85,10 @@ impl Sec0Options {
             audit_mode: None,
             line_signing: None,
             digest_key: None,
+            retain_days: None,
+            former_keys: Vec::new(),
+            agent_copies: None,
+            raw: None,
             queue: None,
             signing_deadline: None,
             admission_wait: Duration::from_secs(1),
@@ -204,6 +212,43 @@ impl Sec0Options {
         self
     }
 
+    /// For how many days a day of the log is kept after it has ended, whatever the policy says:
+    /// then its files are removed, and the log says so. A day whose closing checkpoint is not on the
+    /// disk stays, with all after it.
+    #[must_use]
+    pub fn retain_days(mut self, days: u32) -> Self {
+        self.retain_days = Some(days);
+        self
+    }
+
+    /// A key that the records of this log were signed with before. Days that were closed under it
+    /// can then be removed too.
+    #[must_use]
+    pub fn former_key(mut self, key: PublicKey) -> Self {
+        self.former_keys.push(key);
+        self
+    }
+
+    /// Copies the record of each call that claims a node and a run to
+    /// `agents/<node>/<YYYY-MM-DD>/<run>.ndjson` in the audit directory, at most `files_a_day` files
+    /// a day: callers choose the names, so 1000 is a good bound. A copy that cannot be made is left
+    /// out and counted; no call is refused for it.
+    #[must_use]
+    pub fn agent_copies(mut self, files_a_day: usize) -> Self {
+        self.agent_copies = Some(files_a_day);
+        self
+    }
+
+    /// Keeps arguments and results as they are, in `raw/raw-YYYY-MM-DD.ndjson` of the audit
+    /// directory: what and how much, with what taken out. `privacy.store_raw_payloads` of the policy
+    /// does it with [`RawPayloads::default`]. They are no evidence: what cannot be kept is left out
+    /// and counted, and no call is refused for it.
+    #[must_use]
+    pub fn raw_payloads(mut self, raw: RawPayloads) -> Self {
+        self.raw = Some(raw);
+        self
+    }
+
     /// How many calls may be under way or waiting for their line (4096). This bounds the memory of
     /// the log, and what a crash can lose in audit mode `batch`.
     #[must_use]
@@ -323,6 +368,17 @@ impl Sec0Options {
         }
         if let Some(wait) = self.durable_within {
             options = options.durable_within(wait);
+        }
+        if let Some(days) = self.retain_days.or(self.policy.retain_days()) {
+            options = options.retain_days(days);
+        }
+        options = self.former_keys.drain(..).fold(options, LogOptions::former_key);
+        if let Some(files) = self.agent_copies {
+            options = options.agent_copies(files);
+        }
+        let kept = self.policy.stores_raw_payloads().then(RawPayloads::default);
+        if let Some(raw) = self.raw.take().or(kept) {
+            options = options.raw_payloads(raw);
         }
         if let Some(calls) = self.queue {
             options = options.capacity(calls);

@@ -1,4 +1,4 @@
-use crate::audit::{Health, Log};
+use crate::audit::{Capture, Health, Log};
 use crate::call::{AuditMode, AuditModes, Code, Facts, Reason, Refusal, Retry};
 use crate::clock::Clock;
 use crate::digest::DigestKey;
@@ -71,6 +71,11 @@ impl Shared {
     /// How durable the record of this call has to be.
     pub(super) fn mode(&self, facts: &Facts) -> AuditMode {
         self.modes.of(facts.operation.map(|operation| operation.side_effect))
+    }
+
+    /// What takes payloads, where they are to be kept.
+    pub(super) fn capture(&self) -> Option<&Capture> {
+        self.log.as_ref()?.capture()
     }
 
     /// Takes leave to write one more line about a changed registry.

@@ -38,6 +38,7 @@ mod programs;
 mod property;
 mod reasons;
 mod records;
+mod secrets;
 mod strangers;
 mod transport;
 mod whole;

@@ -6,7 +6,7 @@ use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::model::*;
 use rmcp::service::{RequestContext, RoleServer};
-use sec0::audit::{MemorySink, verify_dir};
+use sec0::audit::{MemorySink, Verifier};
 use sec0::{
     LocalDevSigner, Policy, Sec0Options, Sec0SecurityLayer, Signer as _, ToolRouterExt as _,
 };
@@ -333,7 +333,8 @@ pub(crate) fn records(sink: &MemorySink) -> Vec<Value> {
     for (day, text) in days {
         std::fs::write(dir.path().join(format!("audit-{day}.ndjson")), text).unwrap();
     }
-    let totals = verify_dir(dir.path(), &[key().public_key()]).unwrap();
+    let lines_alone = Verifier::new(&[key().public_key()]).unwrap().lines_only(true);
+    let totals = lines_alone.verify_dir(dir.path()).unwrap();
     assert_eq!(totals.records + totals.events, u64::try_from(lines.len()).unwrap());
     let lines = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line.get("target_tool").is_some()).collect()

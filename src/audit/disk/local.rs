@@ -169,6 +169,21 @@ impl Disk for LocalDisk {
         }
     }
 
+    fn remove_folder(&self, name: &str) -> io::Result<()> {
+        let removed = self.within(name, false, |dir, last| {
+            match rustix::fs::unlinkat(dir, last, AtFlags::REMOVEDIR) {
+                Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {
+                    Ok(())
+                }
+                Err(error) => Err(error.into()),
+            }
+        });
+        match removed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
     fn hold(&self) -> io::Result<()> {
         let mut held = self.held.lock();
         if !held.is_in_place(&self.path, &self.lock) {

@@ -51,6 +51,16 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Whatever the storage says.
     fn remove(&self, name: &str) -> io::Result<()>;
 
+    /// Removes a folder if nothing is in it. What is not there, not empty or no
+    /// folder stays as it is, and is no error.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the storage says.
+    fn remove_folder(&self, _name: &str) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Sees to it that the directory is the one that its name leads to. When it was removed or
     /// moved, it is made anew.
     ///

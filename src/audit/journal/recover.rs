@@ -5,7 +5,7 @@ use crate::audit::day::Day;
 use crate::audit::disk::{Disk, DiskFile};
 use crate::audit::event::Event;
 use crate::audit::read::{Line, members};
-use crate::audit::scan::back_to;
+use crate::audit::scan::{back_to, first_day};
 use crate::audit::stream::Stream;
 use crate::clock::Timestamp;
 use std::collections::{BTreeMap, HashSet};
@@ -68,8 +68,11 @@ pub(in crate::audit) fn recover(disk: &dyn Disk, stream: &Stream) -> io::Result<
             written.insert((trace_id.to_owned(), span_id.to_owned()));
         }
     })?;
+    // A segment may still have calls of days that were removed since. They were written, or the days
+    // would be there: retention comes a day later at the earliest.
+    let first = first_day(disk, stream)?;
     for (revived, span) in calls.into_values() {
-        if !written.contains(&span) {
+        if !written.contains(&span) && first.is_none_or(|first| revived.day >= first) {
             found.records.push(revived);
         }
     }
@@ -115,6 +118,11 @@ impl Revived {
         let members = members.into_iter().map(owned).collect();
         let revived = Self { members, day, is_unknown };
         (!is_tied).then_some((revived, span))
+    }
+
+    /// A member that is a text.
+    pub(in crate::audit) fn text(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.members.get(name)?).ok()
     }
 
     /// Appends the line without its `sig` and says where `sig` belongs. It has one member more than

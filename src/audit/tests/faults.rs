@@ -3,7 +3,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Waits for a state that another thread brings about, without sleeping.
-async fn until(reached: impl Fn() -> bool) {
+pub(in crate::audit) async fn until(reached: impl Fn() -> bool) {
     tokio::time::timeout(LONG, async {
         while !reached() {
             tokio::task::yield_now().await;

@@ -1,12 +1,16 @@
+mod agents;
 mod by_hand;
 mod checkpoints;
-mod faults;
+pub(super) mod faults;
 mod files;
 mod golden_logs;
 mod lines;
 mod log;
+mod retention;
 mod sim;
 mod tamper;
+
+pub(super) use agents::partly;
 
 use super::*;
 use crate::call::{Facts, Reason, ServerIdent, SpanIds, Status, ToolVersion};
@@ -119,7 +123,7 @@ pub(super) fn options(signer: &Arc<TestSigner>, sink: impl AuditSink + 'static) 
     LogOptions::new(site(), Arc::<TestSigner>::clone(signer), sink)
 }
 
-fn push(log: &Log, facts: Box<Facts>) {
+pub(super) fn push(log: &Log, facts: Box<Facts>) {
     match log.admit() {
         Admit::Slot(slot) => log.push(slot, facts),
         Admit::Full | Admit::Closed => panic!("not admitted"),
@@ -139,7 +143,7 @@ fn json(line: &str) -> serde_json::Value {
 }
 
 /// The idempotency keys of the calls among `lines`, as numbers and sorted.
-fn numbers(lines: &[String]) -> Vec<u64> {
+pub(super) fn numbers(lines: &[String]) -> Vec<u64> {
     let number = |line: &String| json(line)["idempotency_key"].as_str()?.parse().ok();
     let mut numbers: Vec<u64> = lines.iter().filter_map(number).collect();
     numbers.sort_unstable();

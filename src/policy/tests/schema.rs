@@ -55,7 +55,7 @@ security:
     headers: {intent: x-intent, cart: x-cart, bundle: x-bundle}
     trust: {didMethods: [web], issuersAllowlist: [], clockSkewSec: 30}
     mode: partial
-audit: {mode: batch, signing: record, digest_key: 'file://keys/digest.key'}
+audit: {mode: batch, signing: record, digest_key: 'file://keys/digest.key', retain_days: 30}
 expose: all
 rules: []
 approval_sets: {}
@@ -182,6 +182,8 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         ("audit.mode.write", json!("blocking-strict")),
         ("audit.signing", json!("checkpoint")),
         ("audit.digest_key", json!("file://d")),
+        ("audit.retain_days", json!(30.5)),
+        ("privacy.store_raw_payloads", json!(true)),
     ] {
         put(&mut document, path, value);
     }
@@ -199,6 +201,8 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
     assert_eq!(policy.audit_modes(), modes);
     assert_eq!(policy.line_signing(), LineSigning::Checkpoint);
     assert_eq!(policy.digest_key_ref(), Some("file://d"));
+    assert_eq!(policy.retain_days(), Some(31));
+    assert!(policy.stores_raw_payloads());
 }
 
 #[test]
