@@ -70,6 +70,11 @@ fn retention(dir: &Path, days: u32, clock: &Hands) -> Retention {
 
 /// Lets it work until it rests, and says which days it recorded.
 fn work(retention: &mut Retention, clock: &Hands, dir: &Path) -> Vec<Day> {
+    work_and(retention, clock, &|| assert!(verify(dir).files > 0))
+}
+
+/// The same, with a look at the directory after each turn.
+fn work_and(retention: &mut Retention, clock: &Hands, look: &dyn Fn()) -> Vec<Day> {
     let mut days = Vec::new();
     for _ in 0..1000 {
         match retention.turn(clock) {
@@ -80,7 +85,7 @@ fn work(retention: &mut Retention, clock: &Hands, dir: &Path) -> Vec<Day> {
                 retention.recorded(expired.day);
             }
         }
-        verify(dir);
+        look();
     }
     panic!("it does not come to rest");
 }
@@ -157,7 +162,8 @@ fn a_day_without_a_checkpoint_of_ours_stays_and_so_do_all_after_it() {
         damage(&dir.path().join(format!("checkpoints/{}", day(1))));
         let clock = Hands::on_day(4);
         let mut retention = retention(dir.path(), 0, &clock);
-        assert_eq!(work(&mut retention, &clock, dir.path()), [day(0)]);
+        // Such a log does not verify, before and after.
+        assert_eq!(work_and(&mut retention, &clock, &|| {}), [day(0)]);
         assert_eq!(left(dir.path(), 0..5), [1, 2, 3, 4]);
     }
 }
