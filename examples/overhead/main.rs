@@ -11,7 +11,7 @@
 //! callers on two workers (one alone on the runtime's own thread), until the last line is in its
 //! file; `vs_limit` is against one thread that commits N entries at a time with no callers to
 //! wake. From 64 callers on checkpoints vouch for the lines: a disk makes more of them durable than
-//! one core can sign, which is what the rows `…_record` show.
+//! one core can sign, which is what the rows `…_record` show. `verify`: lines read back, with `mb_per_s`.
 #![expect(clippy::print_stdout, reason = "the rows are the program's answer")]
 
 mod commit;
@@ -21,6 +21,7 @@ mod limit;
 mod machine;
 mod measure;
 mod rows;
+mod sealed;
 mod subject;
 
 use std::error::Error;

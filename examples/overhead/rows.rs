@@ -4,7 +4,7 @@ use crate::durable::{self, Asked};
 use crate::machine::{cpu, now, on_one_core, resident_kib};
 use crate::measure::{Load, Paced, Saturated, paced, saturated};
 use crate::subject::{Bare, Secured};
-use crate::{duplex, limit};
+use crate::{duplex, limit, sealed};
 use rmcp::ServerHandler;
 use sec0::AuditMode::{Blocking, BlockingStrict as Strict};
 use sec0::LineSigning::{Checkpoint, Record};
@@ -39,6 +39,8 @@ pub(crate) const ROWS: &[(&str, Row)] = &[
     ("strict_1", |_| durable::row(Asked { callers: 1, mode: Strict, signing: Record })),
     ("strict_64", |_| durable::row(Asked { callers: 64, mode: Strict, signing: Checkpoint })),
     ("strict_256", |_| durable::row(Asked { callers: 256, mode: Strict, signing: Checkpoint })),
+    ("verify", |_| sealed::vouched()),
+    ("verify_every_signature", |_| sealed::every_signature()),
     // One core signs fewer lines than one disk makes durable: these show the signer, not the disk.
     ("blocking_64_record", |_| {
         durable::row(Asked { callers: 64, mode: Blocking, signing: Record })

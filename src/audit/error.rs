@@ -25,7 +25,7 @@ pub enum OpenError {
     },
     /// Another log writes to the directory.
     #[error(
-        "{path}: {holder} writes its audit log here; stop it, or give this one another directory",
+        "{path}: {holder} writes its audit log here; stop it, or give this one another directory or a writer id",
         path = Quoted(path), holder = Holder(*pid)
     )]
     Locked {

@@ -1,5 +1,5 @@
 use super::shared::{Principals, Shared};
-use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, RawPayloads, Site};
+use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, RawPayloads, Site, Stream};
 use crate::call::{AuditMode, AuditModes, LineSigning, ToolVersion};
 use crate::clock::{Clock, System};
 use crate::digest::DigestKey;
@@ -29,6 +29,7 @@ pub struct Sec0Options {
     policy: Policy,
     signer: Option<Arc<dyn Signer>>,
     audit_dir: PathBuf,
+    stream: Stream,
     sink: Option<Box<dyn AuditSink>>,
     clock: Arc<dyn Clock>,
     manner: Manner,
@@ -79,6 +80,7 @@ impl Sec0Options {
             policy,
             signer: None,
             audit_dir: PathBuf::from(".sec0"),
+            stream: Stream::default(),
             sink: None,
             clock: System::shared(),
             manner: Manner::default(),
@@ -122,6 +124,14 @@ impl Sec0Options {
     #[must_use]
     pub fn audit_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.audit_dir = dir.into();
+        self
+    }
+
+    /// The id of this process among several that write into one audit directory: each has a log of
+    /// its own there (`audit-YYYY-MM-DD.<writer>.ndjson`). `Stream::of_writer("w1")?` makes one.
+    #[must_use]
+    pub fn writer(mut self, writer: Stream) -> Self {
+        self.stream = writer;
         self
     }
 
@@ -351,7 +361,10 @@ impl Sec0Options {
         // The sink first: it checks the directory in which a key may be made.
         let (sink, dir): (Box<dyn AuditSink>, _) = match self.sink.take() {
             Some(sink) => (sink, None),
-            None => (Box::new(FileSink::open(&self.audit_dir)?), Some(self.audit_dir.as_path())),
+            None => {
+                let sink = FileSink::open_stream(&self.audit_dir, self.stream.clone())?;
+                (Box::new(sink), Some(self.audit_dir.as_path()))
+            }
         };
         let signer = match self.signer.take() {
             Some(signer) => signer,

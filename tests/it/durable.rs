@@ -327,3 +327,27 @@ async fn a_real_directory_holds_nothing_but_the_log_after_a_clean_end() {
     let left = std::fs::read_dir(home.path().join("journal")).unwrap().count();
     assert_eq!(left, 0);
 }
+
+#[tokio::test]
+async fn two_programs_with_a_writer_id_each_share_a_directory() {
+    let home = tempfile::tempdir().unwrap();
+    let open = |stream: Option<&str>| {
+        let options = Sec0Options::new(Rules::enforce().policy()).signer(key());
+        let options = options.audit_dir(home.path());
+        match stream {
+            Some(id) => options.writer(Stream::of_writer(id).unwrap()),
+            None => options,
+        }
+    };
+    let runs = Runs::default();
+    let layers: Vec<_> =
+        [None, Some("w1"), Some("w2")].into_iter().map(|id| layer(open(id))).collect();
+    assert!(Sec0SecurityLayer::try_new(open(Some("w1"))).is_err(), "one process for each id");
+    for layer in &layers {
+        let server = server(layer, &runs);
+        assert!(is_fine(&ask(&server, "write_it", json!({})).await));
+        layer.try_shutdown().await.unwrap();
+    }
+    let totals = verify_dir(home.path(), &[sec0::Signer::public_key(&key())]).unwrap();
+    assert_eq!((totals.streams, totals.records), (3, 3));
+}
