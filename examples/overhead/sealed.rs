@@ -80,9 +80,7 @@ pub(crate) fn every_signature() -> Result<String, Box<dyn Error>> {
     let message = [b'x'; 1200];
     let signature = signer.sign_now(&message);
     let verifier = sign::Verifier::new(&signer.public_key())?;
-    row(LINES, true, |_| {
-        (0..LINES).try_for_each(|_| Ok(verifier.verify(&message, &signature)?))
-    })
+    row(LINES, true, |_| (0..LINES).try_for_each(|_| Ok(verifier.verify(&message, &signature)?)))
 }
 
 /// Rounds of the log and the loop in turn: the medians.
