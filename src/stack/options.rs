@@ -359,12 +359,11 @@ impl Sec0Options {
             self.digest_key = digest_key(&self.policy)?;
         }
         // The sink first: it checks the directory in which a key may be made.
-        let (sink, dir): (Box<dyn AuditSink>, _) = match self.sink.take() {
-            Some(sink) => (sink, None),
-            None => {
-                let sink = FileSink::open_stream(&self.audit_dir, self.stream.clone())?;
-                (Box::new(sink), Some(self.audit_dir.as_path()))
-            }
+        let (sink, dir): (Box<dyn AuditSink>, _) = if let Some(sink) = self.sink.take() {
+            (sink, None)
+        } else {
+            let sink = FileSink::open_stream(&self.audit_dir, self.stream.clone())?;
+            (Box::new(sink), Some(self.audit_dir.as_path()))
         };
         let signer = match self.signer.take() {
             Some(signer) => signer,
