@@ -130,8 +130,8 @@ impl Sec0Options {
     /// The id of this process among several that write into one audit directory: each has a log of
     /// its own there (`audit-YYYY-MM-DD.<writer>.ndjson`). `Stream::of_writer("w1")?` makes one.
     #[must_use]
-    pub fn writer(mut self, writer: Stream) -> Self {
-        self.stream = writer;
+    pub fn writer_id(mut self, id: Stream) -> Self {
+        self.stream = id;
         self
     }
 

@@ -335,7 +335,7 @@ async fn two_programs_with_a_writer_id_each_share_a_directory() {
         let options = Sec0Options::new(Rules::enforce().policy()).signer(key());
         let options = options.audit_dir(home.path());
         match stream {
-            Some(id) => options.writer(Stream::of_writer(id).unwrap()),
+            Some(id) => options.writer_id(Stream::of_writer(id).unwrap()),
             None => options,
         }
     };
