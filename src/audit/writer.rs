@@ -475,7 +475,7 @@ fn without_panic(act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
 }
 
 /// Says that the thread has ended, also when it ends by a panic: from then on nothing is admitted.
-struct EndGuard(Arc<Shared>);
+pub(super) struct EndGuard(pub(super) Arc<Shared>);
 
 impl Drop for EndGuard {
     fn drop(&mut self) {

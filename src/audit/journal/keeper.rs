@@ -4,8 +4,9 @@ use super::queue::{Item, Journal, Lost, Shared, Work};
 use super::segment::Segment;
 use super::{MAX_ENTRY, MAX_SEGMENTS, SEGMENT};
 use crate::audit::disk::Disk;
+use crate::audit::sync::{Builder, Mutex};
 use crate::clock::Clock;
-use parking_lot::Mutex;
+use std::collections::HashSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -36,8 +37,9 @@ pub(in crate::audit) fn start(
         book: Book::default(),
         waiting: Vec::new(),
         failed_at: None,
+        overtaken: HashSet::new(),
     };
-    let thread = std::thread::Builder::new().name("sec0-journal".to_owned());
+    let thread = Builder::new().name("sec0-journal".to_owned());
     let thread = thread.spawn(move || {
         let _end = EndGuard(Arc::clone(&keeper.shared));
         keeper.run();
@@ -66,6 +68,9 @@ struct Keeper {
     waiting: Vec<Waiting>,
     /// When a segment could not be made; until it is a while ago nobody tries again.
     failed_at: Option<Instant>,
+    /// Calls whose lines became durable in the log, maybe before what was handed in of them was put
+    /// into a segment.
+    overtaken: HashSet<u64>,
 }
 
 struct Waiting {
@@ -87,6 +92,7 @@ impl Keeper {
             self.base_seq = work.base_seq;
             self.settle(&work.settled);
             if !work.items.is_empty() {
+                self.overtaken.extend(&work.settled);
                 self.write(&mut work);
             } else if work.is_closing {
                 return self.leave();
@@ -121,11 +127,20 @@ impl Keeper {
             self.begin(&mut current);
             self.current = Some(current);
         }
+        // What is handed in of a call comes before its line is written: where the call is settled by
+        // now, it has been taken; where it is settled during this, it comes next at the latest.
+        let overtaken = std::mem::take(&mut self.overtaken);
         let mut rest = &*work.bytes;
         for item in work.items.drain(..) {
             let (payload, behind) = rest.split_at(item.length.min(rest.len()));
             rest = behind;
-            self.put(item, payload);
+            let id = item.id;
+            if overtaken.contains(&id) || self.overtaken.contains(&id) {
+                // Nobody would settle it again: it would hold its segment for good.
+                tell(item.ack, Ok(()));
+            } else {
+                self.put(item, payload);
+            }
         }
         self.sync();
     }
@@ -172,6 +187,7 @@ impl Keeper {
                 self.spare.push(segment);
             } else {
                 self.settle(&settled);
+                self.overtaken.extend(settled);
             }
         }
         if self.current.as_ref().is_none_or(|current| current.left() < length) {
@@ -299,7 +315,7 @@ fn size(bytes: usize) -> u64 {
 }
 
 /// Whoever waits learns that the thread has ended, also when it ends by a panic.
-struct EndGuard(Arc<Shared>);
+pub(super) struct EndGuard(pub(super) Arc<Shared>);
 
 impl Drop for EndGuard {
     fn drop(&mut self) {
