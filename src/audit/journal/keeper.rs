@@ -6,7 +6,6 @@ use super::{MAX_ENTRY, MAX_SEGMENTS, SEGMENT};
 use crate::audit::disk::Disk;
 use crate::audit::sync::{Builder, Mutex};
 use crate::clock::Clock;
-use std::collections::HashSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -37,7 +36,6 @@ pub(in crate::audit) fn start(
         book: Book::default(),
         waiting: Vec::new(),
         failed_at: None,
-        overtaken: HashSet::new(),
     };
     let thread = Builder::new().name("sec0-journal".to_owned());
     let thread = thread.spawn(move || {
@@ -68,9 +66,6 @@ struct Keeper {
     waiting: Vec<Waiting>,
     /// When a segment could not be made; until it is a while ago nobody tries again.
     failed_at: Option<Instant>,
-    /// Calls whose lines became durable in the log, maybe before what was handed in of them was put
-    /// into a segment.
-    overtaken: HashSet<u64>,
 }
 
 struct Waiting {
@@ -90,9 +85,9 @@ impl Keeper {
         loop {
             self.shared.take(&mut work);
             self.base_seq = work.base_seq;
+            self.book.turn();
             self.settle(&work.settled);
             if !work.items.is_empty() {
-                self.overtaken.extend(&work.settled);
                 self.write(&mut work);
             } else if work.is_closing {
                 return self.leave();
@@ -127,20 +122,11 @@ impl Keeper {
             self.begin(&mut current);
             self.current = Some(current);
         }
-        // What is handed in of a call comes before its line is written: where the call is settled by
-        // now, it has been taken; where it is settled during this, it comes next at the latest.
-        let overtaken = std::mem::take(&mut self.overtaken);
         let mut rest = &*work.bytes;
         for item in work.items.drain(..) {
             let (payload, behind) = rest.split_at(item.length.min(rest.len()));
             rest = behind;
-            let id = item.id;
-            if overtaken.contains(&id) || self.overtaken.contains(&id) {
-                // Nobody would settle it again: it would hold its segment for good.
-                tell(item.ack, Ok(()));
-            } else {
-                self.put(item, payload);
-            }
+            self.put(item, payload);
         }
         self.sync();
     }
@@ -162,7 +148,12 @@ impl Keeper {
             }
         };
         let (length, reserve) = (size(length), size(reserve));
-        if let Err(error) = self.make_room(length, reserve) {
+        let room = if self.book.is_settled(id) { Ok(()) } else { self.make_room(length, reserve) };
+        // Also when it was settled while there was no room.
+        if self.book.is_settled(id) {
+            return tell(ack, Ok(()));
+        }
+        if let Err(error) = room {
             report(&error);
             return lost(ack);
         }
@@ -187,7 +178,6 @@ impl Keeper {
                 self.spare.push(segment);
             } else {
                 self.settle(&settled);
-                self.overtaken.extend(settled);
             }
         }
         if self.current.as_ref().is_none_or(|current| current.left() < length) {
@@ -262,12 +252,13 @@ impl Keeper {
         let Some(mut current) = self.current.take() else { return };
         current.is_spoiled = true;
         for one in waiting {
-            match one.kind {
-                Kind::Intent => self.book.settle(one.id).for_each(drop),
+            // What was settled since it was put in is not counted any more.
+            let forgotten = match one.kind {
+                Kind::Intent => self.book.forget(one.id),
                 // It leaves its intent as it is.
                 Kind::Outcome => self.book.forget_outcome(one.id),
-            }
-            current.live = current.live.saturating_sub(1);
+            };
+            current.live = current.live.saturating_sub(forgotten);
         }
         if current.live > 0 {
             self.full.push(current);
