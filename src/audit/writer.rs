@@ -334,7 +334,11 @@ impl Writer {
                     self.batch.calls += 1;
                     self.batch.intents.extend(facts.intent);
                 }
-                Entry::Refused(_) | Entry::Event(_) => self.batch.others += 1,
+                Entry::Refused(facts) => {
+                    self.batch.others += 1;
+                    self.batch.intents.extend(facts.intent);
+                }
+                Entry::Event(_) => self.batch.others += 1,
                 Entry::KeyChange(change) => {
                     self.batch.others += 1;
                     if let Some(retention) = &mut self.retention {

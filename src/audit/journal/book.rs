@@ -91,3 +91,32 @@ impl Book {
         live.map_or([None, None], |live| live.segments).into_iter().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Book;
+
+    #[test]
+    fn what_a_fault_takes_is_counted_only_where_it_still_lies_there() {
+        let mut book = Book::default();
+        for id in 0..3 {
+            book.intent(id, 1, 100);
+            book.outcome(id, 1);
+        }
+        assert_eq!((book.forget_outcome(0), book.forget_outcome(0), book.forget(0)), (1, 0, 1));
+        assert_eq!((book.forget(1), book.forget_outcome(1)), (2, 0));
+        assert_eq!(book.settle(2).count(), 2);
+        assert_eq!((book.forget_outcome(2), book.forget(2)), (0, 0));
+        assert_eq!((book.is_empty(), book.reserved()), (true, 0));
+    }
+
+    #[test]
+    fn a_settled_call_is_known_until_all_that_was_handed_in_before_is_put_in() {
+        let mut book = Book::default();
+        book.settle(7).for_each(drop);
+        book.turn();
+        assert!(book.is_settled(7), "its outcome may have come after the last turn began");
+        book.turn();
+        assert!(!book.is_settled(7));
+    }
+}
