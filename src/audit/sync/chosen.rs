@@ -26,7 +26,7 @@ fn run(scheduler: impl Scheduler + 'static, test: impl Fn() + Send + Sync + 'sta
     let mut config = Config::new();
     config.stack_size = 512 * 1024;
     // A thread that waits for what never comes, and looks again and again, ends here.
-    config.max_steps = MaxSteps::FailAfter(100_000);
+    config.max_steps = MaxSteps::FailAfter(20_000);
     config.silence_warnings = true;
     Runner::new(scheduler, config).run(test);
 }
