@@ -11,14 +11,13 @@ use super::raw::Capture;
 use super::retention::Retention;
 use super::signing::{Seal, Sealer};
 use super::stream::Stream;
+use super::sync::{Builder, JoinHandle, Mutex};
 use super::writer::{Batch, Dirty, Leftovers, Pace, Writer};
 use crate::call::Facts;
 use crate::clock::Clock;
 use crate::sign::Signer;
-use parking_lot::Mutex;
 use std::cell::Cell;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::TryAcquireError;
@@ -394,7 +393,7 @@ const KEPT_PAPER: usize = 16 * 1024;
 
 fn spawn(writer: Writer, runtime: Option<Handle>) -> Result<JoinHandle<()>, OpenError> {
     let runtime = runtime.or_else(|| Handle::try_current().ok());
-    let thread = std::thread::Builder::new().name("sec0-audit".to_owned());
+    let thread = Builder::new().name("sec0-audit".to_owned());
     let thread = thread.spawn(move || {
         let _runtime = runtime.as_ref().map(Handle::enter);
         writer.run();

@@ -13,6 +13,9 @@ mod chain;
 mod envelope;
 mod event;
 
+// Where its threads meet.
+mod sync;
+
 // Reading it back.
 mod fault;
 mod recipe;

@@ -1,15 +1,15 @@
 use super::error::ShutdownError;
 use super::event::{Event, Missed};
 use super::journal::Revived;
+use super::sync::{AtomicU8, Condvar, Mutex, MutexGuard, Semaphore};
 use crate::call::Facts;
 use crate::clock::Clock;
 use crate::sign::Signer;
-use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 /// Whether the log can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -334,7 +334,11 @@ impl Writer {
                     self.batch.calls += 1;
                     self.batch.intents.extend(facts.intent);
                 }
-                Entry::Refused(_) | Entry::Event(_) => self.batch.others += 1,
+                Entry::Refused(facts) => {
+                    self.batch.others += 1;
+                    self.batch.intents.extend(facts.intent);
+                }
+                Entry::Event(_) => self.batch.others += 1,
                 Entry::KeyChange(change) => {
                     self.batch.others += 1;
                     if let Some(retention) = &mut self.retention {
@@ -475,7 +479,7 @@ fn without_panic(act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
 }
 
 /// Says that the thread has ended, also when it ends by a panic: from then on nothing is admitted.
-struct EndGuard(Arc<Shared>);
+pub(super) struct EndGuard(pub(super) Arc<Shared>);
 
 impl Drop for EndGuard {
     fn drop(&mut self) {

@@ -4,8 +4,8 @@ use super::queue::{Item, Journal, Lost, Shared, Work};
 use super::segment::Segment;
 use super::{MAX_ENTRY, MAX_SEGMENTS, SEGMENT};
 use crate::audit::disk::Disk;
+use crate::audit::sync::{Builder, Mutex};
 use crate::clock::Clock;
-use parking_lot::Mutex;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(in crate::audit) fn start(
         waiting: Vec::new(),
         failed_at: None,
     };
-    let thread = std::thread::Builder::new().name("sec0-journal".to_owned());
+    let thread = Builder::new().name("sec0-journal".to_owned());
     let thread = thread.spawn(move || {
         let _end = EndGuard(Arc::clone(&keeper.shared));
         keeper.run();
@@ -85,6 +85,7 @@ impl Keeper {
         loop {
             self.shared.take(&mut work);
             self.base_seq = work.base_seq;
+            self.book.turn();
             self.settle(&work.settled);
             if !work.items.is_empty() {
                 self.write(&mut work);
@@ -147,7 +148,12 @@ impl Keeper {
             }
         };
         let (length, reserve) = (size(length), size(reserve));
-        if let Err(error) = self.make_room(length, reserve) {
+        let room = if self.book.is_settled(id) { Ok(()) } else { self.make_room(length, reserve) };
+        // Also when it was settled while there was no room.
+        if self.book.is_settled(id) {
+            return tell(ack, Ok(()));
+        }
+        if let Err(error) = room {
             report(&error);
             return lost(ack);
         }
@@ -246,12 +252,13 @@ impl Keeper {
         let Some(mut current) = self.current.take() else { return };
         current.is_spoiled = true;
         for one in waiting {
-            match one.kind {
-                Kind::Intent => self.book.settle(one.id).for_each(drop),
+            // What was settled since it was put in is not counted any more.
+            let forgotten = match one.kind {
+                Kind::Intent => self.book.forget(one.id),
                 // It leaves its intent as it is.
                 Kind::Outcome => self.book.forget_outcome(one.id),
-            }
-            current.live = current.live.saturating_sub(1);
+            };
+            current.live = current.live.saturating_sub(forgotten);
         }
         if current.live > 0 {
             self.full.push(current);
@@ -299,7 +306,7 @@ fn size(bytes: usize) -> u64 {
 }
 
 /// Whoever waits learns that the thread has ended, also when it ends by a panic.
-struct EndGuard(Arc<Shared>);
+pub(super) struct EndGuard(pub(super) Arc<Shared>);
 
 impl Drop for EndGuard {
     fn drop(&mut self) {

@@ -16,6 +16,8 @@ mod keeper;
 
 mod recover;
 
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;
 #[cfg(test)]
 mod tests;
 

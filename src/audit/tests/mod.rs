@@ -7,10 +7,16 @@ mod golden_logs;
 mod lines;
 mod log;
 mod retention;
+#[cfg(shuttle)]
+mod shuttle_log;
+#[cfg(shuttle)]
+mod shuttle_queue;
 mod sim;
 mod tamper;
 
 pub(super) use agents::partly;
+#[cfg(shuttle)]
+pub(super) use sim::SimDisk;
 
 use super::*;
 use crate::call::{Facts, Reason, ServerIdent, SpanIds, Status, ToolVersion};

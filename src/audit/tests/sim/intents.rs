@@ -2,11 +2,14 @@
 //! call that was told that it may run, or that it is recorded, has its record afterwards.
 
 use super::super::{LONG, MORNING, Mood, TestSigner, facts_at, options};
-use super::{Fault, SimDisk, check};
-use crate::audit::{Log, OpenError, ShutdownError};
+use super::{Fault, Gate, Op, SimDisk, check};
+use crate::audit::journal::{Stuck, start};
+use crate::audit::{Admit, Log, OpenError, ShutdownError};
 use crate::call::{AuditMode, Status};
+use crate::clock::{Clock as _, System};
 use rustix::io::Errno;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What one call was told.
@@ -158,4 +161,36 @@ async fn no_fault_of_any_operation_leaves_a_call_that_ran_without_its_record() {
             }
         }
     }
+}
+
+fn has_segments(disk: &SimDisk) -> bool {
+    disk.files().iter().any(|(name, _)| name.starts_with("journal/"))
+}
+
+#[test]
+fn a_call_whose_line_is_durable_before_the_journal_takes_its_outcome_holds_no_segment() {
+    let (disk, gate) = (SimDisk::default(), Gate::default());
+    disk.next(Op::Sync, Fault::Hang(gate.clone()));
+    let on = Arc::new(disk.clone());
+    let journal = start(on, "journal".to_owned(), System::shared(), 1, 0).unwrap();
+    let stuck = || Stuck { now: System.monotonic(), after: LONG };
+    let (first, _) = journal.intend(b"it has the disk hang", stuck()).unwrap();
+    gate.wait_until_reached();
+    let (second, ack) = journal.conclude(None, b"it comes meanwhile", stuck()).unwrap();
+    journal.settled(&[first, second], 1);
+    gate.open();
+    assert_eq!(ack.blocking_recv().unwrap(), Ok(()));
+    journal.close();
+    assert!(!has_segments(&disk));
+}
+
+#[tokio::test]
+async fn a_refused_call_that_is_recorded_durably_holds_no_segment() {
+    let disk = SimDisk::default();
+    let log = Log::open(options(&TestSigner::new(), disk.sink()).journal().capacity(1)).unwrap();
+    let Admit::Slot(slot) = log.admit() else { panic!("not admitted") };
+    log.push_durable(None, facts_at(1, MORNING)).unwrap().wait().await.unwrap();
+    log.push(slot, facts_at(2, MORNING));
+    log.shutdown(LONG).await.unwrap();
+    assert!(!has_segments(&disk));
 }

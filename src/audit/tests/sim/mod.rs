@@ -19,6 +19,6 @@ mod faults;
 mod intents;
 
 pub(super) use check::check;
-pub(super) use disk::SimDisk;
+pub(in crate::audit) use disk::SimDisk;
 pub(super) use image::Survival;
 pub(super) use plan::{Fault, Gate, Op};
