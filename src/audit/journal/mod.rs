@@ -16,8 +16,6 @@ mod keeper;
 
 mod recover;
 
-#[cfg(all(test, shuttle))]
-mod shuttle_tests;
 #[cfg(test)]
 mod tests;
 

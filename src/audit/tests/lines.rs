@@ -213,6 +213,22 @@ proptest! {
 
 }
 
+/// The original would sort `1` before `0a`.
+#[test]
+fn a_line_with_names_that_are_array_indices_verifies_alone() {
+    let mut facts = facts(3);
+    let variables = JsonText::from_canonical("{\"0a\":null,\"1\":null}".to_owned());
+    facts.claimed.rare = Some(Box::new(RareClaims {
+        parent_ref: None,
+        state_hmac_sha256: None,
+        state_sha256: None,
+        variables: Some(variables),
+        auth: None,
+        rejected: Vec::new(),
+    }));
+    assert_sound(&call(&facts, &site()));
+}
+
 proptest! {
     #![proptest_config(cases(256))]
     #[test]

@@ -1,3 +1,6 @@
+#[cfg(shuttle)]
+mod shuttle_journal;
+
 use crate::audit::tests::{LONG, MORNING, TestSigner, facts_at, options};
 use crate::audit::{Admit, FileSink, Log, Slot, Totals, verify_dir};
 use crate::call::Status;

@@ -1,8 +1,8 @@
 //! The journal under schedules that are chosen: what is handed in is acknowledged once, whatever
 //! the thread does meanwhile, and nobody waits for an answer that never comes.
 
-use super::keeper::{EndGuard, start};
-use super::queue::{Ack, Journal, Lost, Shared, Stuck, Work};
+use super::super::keeper::{EndGuard, start};
+use super::super::queue::{Ack, Journal, Lost, Shared, Stuck, Work};
 use crate::audit::sync::{Mutex, explore, point};
 use crate::audit::tests::SimDisk;
 use crate::clock::{Clock as _, System};
