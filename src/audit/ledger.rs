@@ -41,6 +41,9 @@ impl Ledger {
                 return Err(OpenError::Shorter { lines: size, size: resume.edge.size() });
             }
             (ledger.edge, ledger.last) = (resume.edge, resume.last_line);
+        } else if let Some(seq) = unsigned(&*disk, &stream).map_err(OpenError::Tail)? {
+            // A new checkpoint would vouch for lines that nothing vouches for.
+            return Err(OpenError::Rewritten { seq });
         }
         ledger.catch_up(&*disk, &stream, size)?;
         Ok(ledger)
@@ -155,4 +158,16 @@ pub(super) fn read_note(disk: &dyn Disk, name: &str) -> io::Result<Option<Vec<u8
     let mut note = vec![0; length];
     file.read_whole_at(&mut note, 0)?;
     Ok(Some(note))
+}
+
+/// The first line without a signature of its own. Only a checkpoint can tell it from one that
+/// somebody made without the key.
+fn unsigned(disk: &dyn Disk, stream: &Stream) -> io::Result<Option<u64>> {
+    let mut first = None;
+    back_to(disk, stream, 0, |line, _| {
+        if line.sig.is_none() {
+            first = line.seq;
+        }
+    })?;
+    Ok(first)
 }

@@ -3,7 +3,7 @@ mod shuttle_journal;
 
 use crate::audit::tests::{LONG, MORNING, TestSigner, facts_at, options};
 use crate::audit::{Admit, FileSink, Log, Slot, Totals, verify_dir};
-use crate::call::Status;
+use crate::call::{LineSigning, Status};
 use crate::sign::Signer as _;
 use serde_json::Value;
 use std::fs;
@@ -220,4 +220,28 @@ async fn calls_that_outgrow_the_journal_are_refused_and_fit_again_when_others_ha
     }
     log.push(slot, facts);
     log.shutdown(LONG).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_log_signed_by_checkpoints_does_not_open_when_its_checkpoint_is_gone_or_changed() {
+    for damage in [None, Some("no note")] {
+        let home = tempfile::tempdir().unwrap();
+        let open = || {
+            let sink = FileSink::open(home.path()).unwrap();
+            Log::open(options(&TestSigner::new(), sink).line_signing(LineSigning::Checkpoint))
+        };
+        let log = open().unwrap();
+        let slot = slot(&log);
+        log.push(slot, facts_at(1, MORNING));
+        log.shutdown(LONG).await.unwrap();
+        drop(log);
+        drop(open().unwrap());
+        let checkpoint = home.path().join("checkpoint");
+        match damage {
+            Some(text) => fs::write(checkpoint, text).unwrap(),
+            None => fs::remove_file(checkpoint).unwrap(),
+        }
+        let error = open().unwrap_err().to_string();
+        assert!(error.starts_with("line 0 of the log"), "{error}");
+    }
 }
