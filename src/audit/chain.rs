@@ -1,3 +1,4 @@
+use crate::call::Hex;
 use crate::digest::Digest;
 use crate::sign::Signature;
 
@@ -19,6 +20,11 @@ impl Chain {
     /// The chain behind `line`, which has the number `seq`.
     pub(super) fn behind(seq: u64, line: &[u8]) -> Self {
         Self { seq: seq.saturating_add(1), prev: Digest::of(line) }
+    }
+
+    /// The next line says that it is tied on here.
+    pub(super) fn is_before(&self, prev_sha256: &str) -> bool {
+        Hex(self.prev.as_bytes()).digits(&mut [0; 64]) == prev_sha256.as_bytes()
     }
 }
 

@@ -1,3 +1,4 @@
+use super::fault::{Fault, VerifyError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -81,6 +82,19 @@ pub enum OpenError {
         /// The number of the line.
         seq: u64,
     },
+    /// A line that no checkpoint covers is not one of this log's writer, as far as can be told.
+    #[error("{place}: {fault}; a new checkpoint would vouch for this line; {fix}")]
+    Untrusted {
+        /// File and line.
+        place: String,
+        /// What is wrong with the line.
+        fault: Fault,
+        /// What to do about it.
+        fix: &'static str,
+    },
+    /// A key of the log is none.
+    #[error(transparent)]
+    Key(VerifyError),
     /// Something is to be kept beside the lines, and there is no disk to put it on.
     #[error(
         "the audit modes `blocking` and `blocking-strict`, signing by `checkpoint`, retention, copies \
@@ -98,6 +112,20 @@ impl OpenError {
         Self::Unfit { path: path.to_owned(), why }
     }
 
+    pub(super) fn untrusted(place: String, fault: Fault) -> Self {
+        let fix = if matches!(fault, Fault::UnknownKey(_)) {
+            "name the key with `Sec0Options::former_key` if it was this log's, or move the files of \
+             the log elsewhere and start with an empty directory"
+        } else if fault == Fault::Missing("sig") {
+            "if `audit.signing` was `checkpoint` until now, start once more with that, else move the \
+             files of the log elsewhere and start with an empty directory"
+        } else {
+            "run `sec0 audit verify` on the directory, then move its files elsewhere and start with \
+             an empty one"
+        };
+        Self::Untrusted { place, fault, fix }
+    }
+
     /// Puts the path to an error of the machine; made for `map_err`.
     pub(super) fn io(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { path: path.to_owned(), what, source }
@@ -112,12 +140,14 @@ impl From<OpenError> for io::Error {
             | OpenError::Tail(source)
             | OpenError::Thread(source) => source.kind(),
             OpenError::NoDisk => io::ErrorKind::Unsupported,
-            OpenError::Shorter { .. } | OpenError::Rewritten { .. } | OpenError::Gap { .. } => {
-                io::ErrorKind::InvalidData
-            }
+            OpenError::Shorter { .. }
+            | OpenError::Rewritten { .. }
+            | OpenError::Gap { .. }
+            | OpenError::NotARecord { .. }
+            | OpenError::Untrusted { .. }
+            | OpenError::Key(_) => io::ErrorKind::InvalidData,
             OpenError::Locked { .. } => io::ErrorKind::WouldBlock,
             OpenError::Unfit { .. } => io::ErrorKind::PermissionDenied,
-            OpenError::NotARecord { .. } => io::ErrorKind::InvalidData,
         };
         Self::new(kind, error)
     }

@@ -1,8 +1,13 @@
+use super::behind;
+use super::chain::Chain;
 use super::day::Day;
 use super::disk::Disk;
 use super::error::OpenError;
-use super::scan::back_to;
+use super::fault::Fault;
+use super::read::Line;
 use super::stream::Stream;
+use super::verify::TailCheck;
+use crate::call::LineSigning;
 use crate::digest::Digest;
 use crate::sign::PublicKey;
 use crate::tlog::{
@@ -25,27 +30,43 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// The tree behind the last line of the log, which has `size` lines: from the newest checkpoint
-    /// that one of `keys` signed and the lines after it, else from all lines.
+    /// that one of `keys` signed and the lines after it, else from all lines. These lines must be
+    /// signed by one of `keys` each, where the log is signed so, or where there is no such checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// The end of the log cannot be read, or it is not one that a checkpoint may vouch for.
     pub(super) fn open(
         home: Option<(Arc<dyn Disk>, Stream)>,
         tenant: &str,
         keys: &[PublicKey],
+        signing: LineSigning,
         size: u64,
     ) -> Result<Self, OpenError> {
         let writer = home.as_ref().and_then(|(_, stream)| stream.writer());
         let origin = origin_of(tenant, writer);
         let mut ledger = Self { home, origin, edge: Edge::new(), last: None, covered: None };
         let Some((disk, stream)) = ledger.home.clone() else { return Ok(ledger) };
-        if let Some(resume) = ledger.newest(&*disk, &stream, keys).map_err(OpenError::Tail)? {
+        let resume = ledger.newest(&*disk, &stream, keys).map_err(OpenError::Tail)?;
+        let is_bare = resume.is_none();
+        if let Some(resume) = resume {
             if resume.edge.size() > size {
                 return Err(OpenError::Shorter { lines: size, size: resume.edge.size() });
             }
             (ledger.edge, ledger.last) = (resume.edge, resume.last_line);
-        } else if let Some(seq) = unsigned(&*disk, &stream).map_err(OpenError::Tail)? {
-            // A new checkpoint would vouch for lines that nothing vouches for.
-            return Err(OpenError::Rewritten { seq });
         }
-        ledger.catch_up(&*disk, &stream, size)?;
+        // A new checkpoint must not vouch for lines that nothing vouches for.
+        let signing = if is_bare { LineSigning::Record } else { signing };
+        let mut check = TailCheck::new(keys, signing).map_err(OpenError::Key)?;
+        ledger.catch_up(&*disk, &stream, size, |seq, line, place| {
+            check.check(seq, line).map_err(|fault| {
+                if is_bare && fault == Fault::Missing("sig") {
+                    OpenError::Rewritten { seq }
+                } else {
+                    OpenError::untrusted(place.shown(), fault)
+                }
+            })
+        })?;
         Ok(ledger)
     }
 
@@ -81,29 +102,41 @@ impl Ledger {
         keys.iter().find_map(open)?.resume().ok()
     }
 
-    /// Adds the lines behind the edge.
-    fn catch_up(&mut self, disk: &dyn Disk, stream: &Stream, size: u64) -> Result<(), OpenError> {
-        let from = self.edge.size();
-        let mut lines = Vec::new();
-        // One more, which has to be the one that the checkpoint calls the last.
-        back_to(disk, stream, from.saturating_sub(1), |line, text| {
-            if let Some(seq) = line.seq.filter(|seq| (from.saturating_sub(1)..size).contains(seq)) {
-                lines.push((seq, leaf_hash(text), Digest::of(text)));
-            }
-        })
-        .map_err(OpenError::Tail)?;
-        let mut lines = lines.into_iter().rev().peekable();
-        if let Some((_, _, before)) = lines.next_if(|(seq, ..)| *seq < from)
-            && self.last != Some(before)
-        {
-            return Err(OpenError::Rewritten { seq: from.saturating_sub(1) });
+    /// Adds the lines behind the edge that `check` lets pass.
+    fn catch_up(
+        &mut self,
+        disk: &dyn Disk,
+        stream: &Stream,
+        size: u64,
+        mut check: impl FnMut(u64, &Line<'_>, &behind::Place<'_>) -> Result<(), OpenError>,
+    ) -> Result<(), OpenError> {
+        if size == 0 {
+            return Ok(());
         }
-        for (seq, leaf, line) in lines {
+        let from = self.edge.size();
+        // One more, which has to be the one that the checkpoint calls the last.
+        let first = from.saturating_sub(1);
+        let mut is_begun = false;
+        behind::from(disk, stream, first, OpenError::Tail, |line, text, place| {
+            let Some(seq) = line.seq.filter(|seq| (first..size).contains(seq)) else {
+                return Ok(());
+            };
+            let digest = Digest::of(text);
+            if !std::mem::replace(&mut is_begun, true) && seq < from {
+                let is_last = self.last == Some(digest);
+                return if is_last { Ok(()) } else { Err(OpenError::Rewritten { seq }) };
+            }
             if seq != self.edge.size() {
                 return Err(OpenError::Gap { seq: self.edge.size() });
             }
-            self.push(leaf, line);
-        }
+            check(seq, line, place)?;
+            let chain = Chain { seq, prev: self.last.unwrap_or(Chain::start().prev) };
+            if !line.prev_sha256.is_some_and(|prev| chain.is_before(prev)) {
+                return Err(OpenError::untrusted(place.shown(), Fault::Previous));
+            }
+            self.push(leaf_hash(text), digest);
+            Ok(())
+        })?;
         if self.edge.size() != size {
             return Err(OpenError::Gap { seq: self.edge.size() });
         }
@@ -158,16 +191,4 @@ pub(super) fn read_note(disk: &dyn Disk, name: &str) -> io::Result<Option<Vec<u8
     let mut note = vec![0; length];
     file.read_whole_at(&mut note, 0)?;
     Ok(Some(note))
-}
-
-/// The first line without a signature of its own. Only a checkpoint can tell it from one that
-/// somebody made without the key.
-fn unsigned(disk: &dyn Disk, stream: &Stream) -> io::Result<Option<u64>> {
-    let mut first = None;
-    back_to(disk, stream, 0, |line, _| {
-        if line.sig.is_none() {
-            first = line.seq;
-        }
-    })?;
-    Ok(first)
 }

@@ -77,13 +77,13 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// The end of the log cannot be read, its last line is no record, or the thread cannot be
-    /// started.
+    /// The end of the log cannot be read, its last line is no record, a line behind its last
+    /// checkpoint is not signed as it must be, or the thread cannot be started.
     pub fn open(mut options: LogOptions) -> Result<Self, OpenError> {
         let (signing, wanted) = (options.line_signing, options.aside());
         let mut keys = vec![options.signer.public_key()];
         keys.append(&mut options.former_keys);
-        let past = Past::read(&mut *options.sink, &options.site.tenant, &keys)?;
+        let past = Past::read(&mut *options.sink, &options.site.tenant, &keys, signing)?;
         if past.home.is_none() && options.needs_disk() {
             return Err(OpenError::NoDisk);
         }

@@ -36,6 +36,7 @@ mod file;
 mod memory;
 
 // The way there.
+mod behind;
 mod journal;
 mod ledger;
 mod options;

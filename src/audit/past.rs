@@ -8,6 +8,7 @@ use super::ledger::Ledger;
 use super::read::Line;
 use super::sink::{AuditSink, Cut, Tail};
 use super::stream::Stream;
+use crate::call::LineSigning;
 use crate::clock::Timestamp;
 use crate::sign::PublicKey;
 use std::sync::Arc;
@@ -29,11 +30,12 @@ impl Past {
         sink: &mut dyn AuditSink,
         tenant: &str,
         keys: &[PublicKey],
+        signing: LineSigning,
     ) -> Result<Self, OpenError> {
         let tail = sink.tail().map_err(OpenError::Tail)?;
         let chain = chain_behind(tail.as_ref(), sink)?;
         let home = sink.disk();
-        let ledger = Ledger::open(home.clone(), tenant, keys, chain.seq)?;
+        let ledger = Ledger::open(home.clone(), tenant, keys, signing, chain.seq)?;
         let found = match &home {
             Some((disk, stream)) => {
                 journal::recover(&**disk, stream).map_err(OpenError::Journal)?

@@ -47,6 +47,11 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// It introduces another key.
+    pub(super) fn is_key_change(&self) -> bool {
+        self.event == Some("key_change")
+    }
+
     /// Appends what was signed: the line without its member `sig`.
     pub(super) fn write_unsigned(&self, out: &mut Vec<u8>) {
         self.around_sig.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));

@@ -3,6 +3,7 @@ use super::day::Day;
 use super::disk::{Disk, DiskFile};
 use super::read::Line;
 use super::stream::Stream;
+use std::collections::VecDeque;
 use std::io;
 
 /// Shows every line of the log from its end back to the one with the number `seq`, and perhaps
@@ -21,21 +22,50 @@ pub(super) fn back_to(
     days.sort_unstable();
     for day in days.into_iter().rev() {
         let file = disk.open(&stream.day_file(day), false)?;
-        if !file_back_to(&*file, seq, &mut show)? {
+        if file_back_to(&*file, seq, &mut show)?.is_some() {
             break;
         }
     }
     Ok(())
 }
 
+/// The days that have the line with the number `seq` and those behind it, the oldest first, each with
+/// the place in its file from which on they are found. A few lines before it may stand there too.
+///
+/// # Errors
+///
+/// A file cannot be read.
+pub(super) fn starts(
+    disk: &dyn Disk,
+    stream: &Stream,
+    seq: u64,
+) -> io::Result<VecDeque<(Day, u64)>> {
+    let mut days: Vec<_> = disk.names("")?.iter().filter_map(|name| stream.day_of(name)).collect();
+    days.sort_unstable();
+    let mut starts = VecDeque::new();
+    for day in days.into_iter().rev() {
+        // Nothing stands before the first line of the log.
+        let start = match seq {
+            0 => None,
+            _ => file_back_to(&*disk.open(&stream.day_file(day), false)?, seq, &mut |_, _| {})?,
+        };
+        starts.push_front((day, start.unwrap_or(0)));
+        if start.is_some() {
+            break;
+        }
+    }
+    Ok(starts)
+}
+
 const WINDOW: u64 = 1024 * 1024;
 
-/// False when the file has a line with a lower number: what stands before it does not matter.
+/// Where it stopped, which is at the beginning of a line, when the file has one with a lower number:
+/// what stands before that does not matter.
 fn file_back_to(
     file: &dyn DiskFile,
     seq: u64,
     show: &mut dyn FnMut(&Line<'_>, &[u8]),
-) -> io::Result<bool> {
+) -> io::Result<Option<u64>> {
     let mut end = file.length()?;
     // The end of a line whose beginning lies before the window.
     let mut cut_off = Vec::new();
@@ -59,12 +89,13 @@ fn file_back_to(
             }
         }
         if is_before {
-            return Ok(false);
+            let passed = u64::try_from(rest.len()).map_err(io::Error::other)?;
+            return Ok(Some(start.saturating_add(passed)));
         }
         cut_off = rest.to_vec();
         end = start;
     }
-    Ok(true)
+    Ok(None)
 }
 
 /// How the first line of a day is tied to those before it.

@@ -12,6 +12,7 @@ mod shuttle_log;
 #[cfg(shuttle)]
 mod shuttle_queue;
 mod sim;
+mod tail;
 mod tamper;
 
 pub(super) use agents::partly;

@@ -56,7 +56,8 @@ fn day(n: i64) -> Day {
 
 /// A log with three records on each of these days.
 fn write(dir: &Path, signer: &Arc<TestSigner>, days: std::ops::Range<i64>) {
-    let log = Log::open(options(signer, FileSink::open(dir).unwrap())).unwrap();
+    let options = options(signer, FileSink::open(dir).unwrap());
+    let log = Log::open(options.former_key(TestSigner::from_seed(8).public_key())).unwrap();
     for n in days {
         (0..3).for_each(|_| push(&log, facts_at(0, MORNING + n * DAY)));
     }

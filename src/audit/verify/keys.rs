@@ -1,6 +1,7 @@
 //! Which keys may sign at which place of a log.
 
 use crate::audit::fault::{CheckpointFault, Fault, VerifyError};
+use crate::audit::read::Line;
 use crate::sign::{self, PublicKey, Signature};
 use crate::tlog::{Note, VerifierKey};
 
@@ -47,8 +48,24 @@ impl Ring {
         }
     }
 
-    /// Checks a signature by the key that was named last.
-    pub(super) fn check(&self, message: &[u8], sig: &str) -> Result<(), Fault> {
+    /// Checks the signature of a line by the key that was named last; false where it has none.
+    /// `message` is room for what was signed.
+    pub(super) fn check_line(&self, line: &Line<'_>, message: &mut Vec<u8>) -> Result<bool, Fault> {
+        let Some(sig) = line.sig else { return Ok(false) };
+        message.clear();
+        line.write_unsigned(message);
+        self.check(message, sig).map(|()| true)
+    }
+
+    /// From the line `seq` on, which introduces another key and is signed by the key named last, that
+    /// one signs instead of it.
+    pub(super) fn follow(&mut self, seq: u64, line: &Line<'_>) -> Result<(), Fault> {
+        let id = line.new_key_id.ok_or(Fault::Missing("new_key_id"))?;
+        let key = line.new_public_key.ok_or(Fault::Missing("new_public_key"))?;
+        self.change(seq, id, key)
+    }
+
+    fn check(&self, message: &[u8], sig: &str) -> Result<(), Fault> {
         let sig: Signature = sig.parse().map_err(|_says_no_more| Fault::NotASignature)?;
         let holds = self
             .keys
@@ -57,9 +74,7 @@ impl Ring {
         if holds { Ok(()) } else { Err(Fault::BadSignature) }
     }
 
-    /// From the line `seq` on, which the key named last has signed, another key signs instead of
-    /// it.
-    pub(super) fn change(&mut self, seq: u64, id: &str, key: &str) -> Result<(), Fault> {
+    fn change(&mut self, seq: u64, id: &str, key: &str) -> Result<(), Fault> {
         let key: PublicKey = key.parse().map_err(|_is_none| Fault::NotAKey)?;
         let verifier = sign::Verifier::new(&key).map_err(|_is_none| Fault::NotAKey)?;
         // One key has one spelling here: what was signed is what is taken.

@@ -6,11 +6,14 @@ mod source;
 mod totals;
 
 mod seals;
+mod tail;
 
 mod pass;
 mod prove;
 mod unchained;
 mod verifier;
+
+pub(super) use tail::TailCheck;
 
 pub use prove::{ProveError, Proven, prove};
 pub use totals::Totals;

@@ -10,7 +10,6 @@ use crate::audit::chain::Chain;
 use crate::audit::day::Day;
 use crate::audit::fault::{CheckpointFault, Fault, VerifyError};
 use crate::audit::read::{Line, NotCanonical};
-use crate::call::Hex;
 use crate::tlog::{Edge, leaf_hash};
 
 /// What a pass looks at.
@@ -227,10 +226,7 @@ impl<'p> Pass<'p> {
         if seq != chain.seq {
             return Err(Fault::Sequence { expected: chain.seq, found: seq });
         }
-        if Hex(chain.prev.as_bytes()).digits(&mut [0; 64]) != prev.as_bytes() {
-            return Err(Fault::Previous);
-        }
-        Ok(())
+        if chain.is_before(prev) { Ok(()) } else { Err(Fault::Previous) }
     }
 
     /// Checks what a line in its place says: who signed it, and when.
@@ -240,22 +236,17 @@ impl<'p> Pass<'p> {
             self.totals.keys.push(key_id.to_owned());
         }
         self.tenant.set(read.tenant.ok_or(Fault::Missing("tenant"))?)?;
-        let is_change = read.event == Some("key_change");
-        if is_change || self.is_to_be_signed(seq) {
-            match read.sig {
-                Some(sig) => {
-                    self.unsigned.clear();
-                    read.write_unsigned(&mut self.unsigned);
-                    self.ring.check(&self.unsigned, sig)?;
-                }
-                None if is_change => return Err(Fault::Missing("sig")),
-                None => self.is_to_be_covered(seq)?,
+        let is_change = read.is_key_change();
+        if (is_change || self.is_to_be_signed(seq))
+            && !self.ring.check_line(read, &mut self.unsigned)?
+        {
+            if is_change {
+                return Err(Fault::Missing("sig"));
             }
+            self.is_to_be_covered(seq)?;
         }
         if is_change {
-            let id = read.new_key_id.ok_or(Fault::Missing("new_key_id"))?;
-            let key = read.new_public_key.ok_or(Fault::Missing("new_public_key"))?;
-            self.ring.change(seq, id, key)?;
+            self.ring.follow(seq, read)?;
         }
         let ts = read.ts.ok_or(Fault::Missing("ts"))?;
         if ts.get(..10).and_then(Day::parse).is_none_or(|written| written > day) {

@@ -1,7 +1,7 @@
 //! Days that change, clocks that step, and a log that is cut off in the middle of both.
 
 use super::super::{
-    DAY, LONG, MORNING, Mood, TestSigner, events, facts_at, numbers, options, push, task,
+    DAY, LONG, MORNING, TestSigner, events, facts_at, numbers, options, push, task,
 };
 use super::{Fault, SimDisk, Survival, check};
 use crate::audit::{Log, verify_dir};
@@ -9,12 +9,6 @@ use crate::sign::Signer as _;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-
-fn stamping() -> Arc<TestSigner> {
-    let signer = TestSigner::new();
-    signer.turn(Mood::Stamps);
-    signer
-}
 
 fn open(disk: &SimDisk, signer: &Arc<TestSigner>) -> Option<Log> {
     Log::open(options(signer, disk.sink()).drop_within(Duration::ZERO).batch_lines(2)).ok()
@@ -31,7 +25,7 @@ fn november(day: u32) -> String {
 #[tokio::test]
 async fn a_clock_that_steps_over_midnight_and_back_keeps_every_line_in_order() {
     let disk = SimDisk::default();
-    let log = open(&disk, &stamping()).unwrap();
+    let log = open(&disk, &TestSigner::new()).unwrap();
     let days = [1, 0, 1, 3, 0, 2, 3, 4, 0];
     for (n, day) in (0..).zip(days) {
         push(&log, facts_at(n, MORNING + day * DAY));
@@ -46,7 +40,7 @@ async fn a_clock_that_steps_over_midnight_and_back_keeps_every_line_in_order() {
 async fn a_start_under_a_clock_that_was_stepped_back_goes_on_in_the_newest_file() {
     let disk = SimDisk::default();
     for (n, day) in [(0, 2), (1, 0), (2, 3), (3, 1)] {
-        let log = open(&disk, &stamping()).unwrap();
+        let log = open(&disk, &TestSigner::new()).unwrap();
         push(&log, facts_at(n, MORNING + day * DAY));
         log.shutdown(LONG).await.unwrap();
     }
@@ -57,7 +51,7 @@ async fn a_start_under_a_clock_that_was_stepped_back_goes_on_in_the_newest_file(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_that_changes_under_load_has_every_record_once_and_in_order() {
     let disk = SimDisk::default();
-    let log = Log::open(options(&stamping(), disk.sink()).capacity(64)).unwrap();
+    let log = Log::open(options(&TestSigner::new(), disk.sink()).capacity(64)).unwrap();
     let callers = (0..8_u64).map(|caller| {
         let log = log.clone();
         task(async move {
@@ -81,7 +75,7 @@ async fn a_day_that_changes_under_load_has_every_record_once_and_in_order() {
 /// Records calls of two days until the log is shut down or the power is cut; says whether it is
 /// shut down.
 async fn record(disk: &SimDisk, from: u64) -> bool {
-    let Some(log) = open(disk, &stamping()) else { return false };
+    let Some(log) = open(disk, &TestSigner::new()) else { return false };
     for n in from..from + 8 {
         push(&log, facts_at(n, MORNING + DAY * i64::from(n % 8 > 3)));
     }

@@ -1,7 +1,7 @@
 //! What each fault of a disk does to the log, one by one.
 
 use super::super::{
-    LONG, MORNING, Mood, TestSigner, events, facts, facts_at, json, numbers, options, push,
+    LONG, MORNING, TestSigner, events, facts, facts_at, json, numbers, options, push,
 };
 use super::{Fault, Gate, Op, SimDisk, Survival, check};
 use crate::audit::{Admit, AuditSink as _, Day, Disk as _, Health, Log, Refused, ShutdownError};
@@ -23,7 +23,6 @@ fn text(disk: &SimDisk) -> String {
 
 fn open(disk: &SimDisk) -> Log {
     let signer = TestSigner::new();
-    signer.turn(Mood::Stamps);
     Log::open(options(&signer, disk.sink()).drop_within(Duration::ZERO)).unwrap()
 }
 
@@ -276,7 +275,6 @@ async fn a_directory_that_is_removed_is_made_anew_as_soon_as_it_can_be() {
 async fn a_disk_that_hangs_has_calls_wait_at_entry_and_loses_nothing() {
     let (disk, gate) = (SimDisk::default(), Gate::default());
     let signer = TestSigner::new();
-    signer.turn(Mood::Stamps);
     let log = Log::open(options(&signer, disk.sink()).capacity(2)).unwrap();
     disk.next(Op::Write, Fault::Hang(gate.clone()));
     (0..2).for_each(|n| push(&log, facts(n)));

@@ -1,7 +1,7 @@
 //! Calls that wait for the disk: the power is cut, or something fails, at every operation, and each
 //! call that was told that it may run, or that it is recorded, has its record afterwards.
 
-use super::super::{LONG, MORNING, Mood, TestSigner, facts_at, options};
+use super::super::{LONG, MORNING, TestSigner, facts_at, options};
 use super::{Fault, Gate, Op, SimDisk, check};
 use crate::audit::journal::{Stuck, start};
 use crate::audit::{Admit, Log, OpenError, ShutdownError};
@@ -27,7 +27,6 @@ const LATER: u64 = 100;
 
 fn open(disk: &SimDisk) -> Result<Log, OpenError> {
     let signer = TestSigner::new();
-    signer.turn(Mood::Stamps);
     let options = options(&signer, disk.sink()).drop_within(Duration::ZERO).journal();
     Log::open(options.linger(Duration::ZERO))
 }
