@@ -171,8 +171,8 @@ impl LogOptions {
         self
     }
 
-    /// A key under which this log was written before. Its checkpoints count as this log's: to go on
-    /// from, and for days that are to be removed. Keys that are changed while the program runs need
+    /// A key under which this log was written before. Its lines and checkpoints count as this log's:
+    /// to go on from, and for days that are to be removed. Keys that are changed while the program runs need
     /// not be named until it starts anew.
     #[must_use]
     pub fn former_key(mut self, key: PublicKey) -> Self {

@@ -231,8 +231,8 @@ impl Sec0Options {
         self
     }
 
-    /// A key that the records of this log were signed with before. Days that were closed under it
-    /// can then be removed too.
+    /// A key that the records of this log were signed with before. A log that ends under it opens
+    /// only if it is named, and days that were closed under it can then be removed too.
     #[must_use]
     pub fn former_key(mut self, key: PublicKey) -> Self {
         self.former_keys.push(key);

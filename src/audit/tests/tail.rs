@@ -82,8 +82,10 @@ fn forge(dir: &Path, at: usize, change: impl Fn(&mut serde_json::Value)) {
     fs::write(path, out).unwrap();
 }
 
+type Change = fn(&mut serde_json::Value);
+
 /// What somebody without the key can do to a line, and what is said of it.
-fn forgeries() -> [(&'static str, fn(&mut serde_json::Value)); 6] {
+fn forgeries() -> [(&'static str, Change); 6] {
     [
         ("the signature does not fit the line", |line| line["executed"] = false.into()),
         ("the signature does not fit the line", |line| {
