@@ -1,12 +1,13 @@
-//! The physical limit of a durable call: serialise, chain, write and sync the entries of the
-//! journal in a bare loop.
+//! The physical limit of a durable call: serialise, chain and write what the layer writes, and sync
+//! what it syncs, in a bare loop: the entries of the journal, then the lines of the log.
 
+use crate::limit::{Line, Log};
 use crate::machine::now;
 use crate::measure::Load;
 use crate::subject::{Secured, on_the_disk_of_the_program};
 use rmcp::ServerHandler;
-use sec0::AuditMode;
 use sec0::mcp::detached_context;
+use sec0::{AuditMode, LineSigning};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::error::Error;
@@ -72,6 +73,7 @@ struct Decided {
 pub(crate) struct Entries {
     intent: Record,
     outcome: Record,
+    line: Line,
 }
 
 impl Entries {
@@ -85,7 +87,8 @@ impl Entries {
         let segment = std::fs::read_dir(journal)?.next().ok_or("the layer has no journal")??;
         let bytes = std::fs::read(segment.path())?;
         secured.layer.try_shutdown().await?;
-        Ok(Self { intent: entry(&bytes, "I 0 ")?, outcome: entry(&bytes, "O 0 ")? })
+        let (intent, outcome) = (entry(&bytes, "I 0 ")?, entry(&bytes, "O 0 ")?);
+        Ok(Self { intent, outcome, line: secured.line()? })
     }
 }
 
@@ -100,21 +103,27 @@ fn entry(journal: &[u8], kind: &str) -> Result<Record, Box<dyn Error>> {
     Ok(record)
 }
 
-/// A group commit: `lines` entries, one write and one sync, again and again.
+/// A group commit: `lines` entries, one write and one sync, then as many lines of the log, again and
+/// again; at the end the log is synced.
 pub(crate) struct Commit<'a> {
     pub(crate) entries: &'a Entries,
     pub(crate) lines: usize,
     /// 1: an intent for each call. 2: then, with a sync of their own, the outcomes.
     pub(crate) syncs: usize,
+    /// What vouches for the lines of the log.
+    pub(crate) signing: LineSigning,
 }
 
 impl Commit<'_> {
     /// Microseconds for one call, when each of as many callers as there are lines makes `turns`.
     pub(crate) fn per_call(&self, turns: usize) -> Result<f64, Box<dyn Error>> {
-        let mut file = tempfile::tempfile_in(on_the_disk_of_the_program()?.path())?;
+        let dir = on_the_disk_of_the_program()?;
+        let mut file = tempfile::tempfile_in(dir.path())?;
         file.write_all(&vec![0; FILE])?;
         file.sync_all()?;
         let mut batch = Batch { file, at: 0, buffer: Vec::new(), chain: [0; 32] };
+        let lines = tempfile::tempfile_in(dir.path())?;
+        let mut log = Log::new(self.entries.line.clone(), self.signing, lines);
         let mut scratch = Vec::new();
         let started = now();
         for turn in 0..turns {
@@ -127,7 +136,10 @@ impl Commit<'_> {
                 }
                 batch.commit()?;
             }
+            (0..self.lines).try_for_each(|_| log.put())?;
+            log.write()?;
         }
+        log.finish()?;
         let calls = u32::try_from(turns * self.lines)?;
         Ok(started.elapsed().as_secs_f64() * 1e6 / f64::from(calls))
     }

@@ -1,5 +1,5 @@
 //! Calls whose intent, or intent and outcome, is durable, against a bare group commit of the same
-//! entries on the same disk.
+//! entries and lines on the same disk.
 
 use crate::commit::{Commit, Entries};
 use crate::machine::{cpu, now};
@@ -34,7 +34,8 @@ pub(crate) fn row(asked: Asked) -> Result<String, Box<dyn Error>> {
     };
     let entries = runtime.block_on(Entries::real())?;
     let syncs = if asked.mode == AuditMode::BlockingStrict { 2 } else { 1 };
-    let bare = || Commit { entries: &entries, lines: asked.callers, syncs };
+    let signing = asked.signing;
+    let bare = || Commit { entries: &entries, lines: asked.callers, syncs, signing };
     let short = bare().per_call(if asked.callers == 1 { 200 } else { 20 })?;
     let turns = turns(ROUND_US / (short * whole(asked.callers)));
     let (mut ratios, mut runs, mut latencies) = (Vec::new(), Vec::new(), Vec::new());

@@ -8,29 +8,36 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use rmcp::ServerHandler;
 use rmcp::model::CallToolRequestParams;
+use sec0::LineSigning;
 use sec0::mcp::detached_context;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::error::Error;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::Write as _;
 
-const RECORDS: u32 = 20_000;
 const BATCH: u32 = 256;
 
 /// A line of the log as a plain struct: what serde writes of it is the same bytes, `sig` aside.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "the members of a record are what they are")]
-struct Line {
+pub(crate) struct Line {
     actor: String,
     check_kind: String,
     check_level: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision_reason: Option<String>,
     executed: bool,
     idempotency_key: Option<String>,
     input_sha256: Option<String>,
     key_id: String,
     latency_ms: u64,
     node_type: String,
+    op: String,
+    op_basis: String,
     output_sha256: Option<String>,
     policy: Decided,
     policy_digest: String,
@@ -39,9 +46,16 @@ struct Line {
     principal_verified: bool,
     registry_frozen: bool,
     retries: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    risk_score: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    risk_tags: Option<Vec<String>>,
     seq: u64,
     server: String,
     server_snapshot: String,
+    side_effect: bool,
+    #[serde(default, rename = "sig", skip_serializing)]
+    _sig: IgnoredAny,
     span_id: String,
     status: String,
     target_server: String,
@@ -54,18 +68,21 @@ struct Line {
     ts: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Decided {
     decision: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     retention: String,
 }
 
 /// Microseconds for one record on one core: the median of five rounds.
 pub(crate) fn per_record() -> Result<f64, Box<dyn Error>> {
-    let mut line = one_real_line()?;
+    let line = Line::real()?;
     let mut rounds = Vec::new();
     for _ in 0..5 {
-        rounds.push(on_one_core(|| round(&mut line))??);
+        rounds.push(on_one_core(|| round(&line, LineSigning::Record, 20_000))??);
     }
     rounds.sort_by(f64::total_cmp);
     rounds.get(2).copied().ok_or_else(|| "no rounds".into())
@@ -73,83 +90,105 @@ pub(crate) fn per_record() -> Result<f64, Box<dyn Error>> {
 
 /// The same for a record that has no signature of its own: one round.
 pub(crate) fn per_unsigned_record() -> Result<f64, Box<dyn Error>> {
-    let mut line = one_real_line()?;
-    on_one_core(|| unsigned_round(&mut line))?
+    let line = Line::real()?;
+    on_one_core(|| round(&line, LineSigning::Checkpoint, 100_000))?
 }
 
-fn one_real_line() -> Result<Line, Box<dyn Error>> {
-    let secured = Secured::new()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let server = secured.owned(1);
-        let params = CallToolRequestParams::new(name(0)).with_arguments(arguments(64));
-        server.call_tool(params, detached_context()).await?;
-        secured.layer.try_shutdown().await?;
-        Ok::<_, Box<dyn Error>>(())
-    })?;
-    let day = std::fs::read_dir(secured.dir.path().join("audit"))?
-        .filter_map(Result::ok)
-        .find(|entry| entry.file_name().to_string_lossy().starts_with("audit-"))
-        .ok_or("the layer wrote no record")?;
-    Ok(serde_json::from_slice(&std::fs::read(day.path())?)?)
-}
-
-fn round(line: &mut Line) -> Result<f64, Box<dyn Error>> {
-    let key = SigningKey::from_bytes(&[7; 32]);
-    let mut file = tempfile::tempfile()?;
-    let (mut batch, mut unsigned) = (Vec::new(), Vec::new());
+fn round(line: &Line, signing: LineSigning, records: u32) -> Result<f64, Box<dyn Error>> {
+    let mut log = Log::new(line.clone(), signing, tempfile::tempfile()?);
     let started = now();
-    for seq in 0..RECORDS {
-        line.seq = seq.into();
-        unsigned.clear();
-        serde_json::to_writer(&mut unsigned, line)?;
-        let signature = STANDARD.encode(key.sign(&unsigned).to_bytes());
-        let start = batch.len();
-        batch.extend_from_slice(&unsigned);
-        batch.pop();
-        write!(batch, ",\"sig\":\"ed25519:{signature}\"}}")?;
-        let digest = Sha256::digest(batch.get(start..).unwrap_or_default());
-        line.prev_sha256.clear();
-        digest.iter().try_for_each(|byte| write!(line.prev_sha256, "{byte:02x}"))?;
-        batch.push(b'\n');
-        if seq % BATCH == BATCH - 1 {
-            file.write_all(&batch)?;
-            batch.clear();
+    for record in 1..=records {
+        log.put()?;
+        if record % BATCH == 0 {
+            log.write()?;
         }
     }
-    file.write_all(&batch)?;
-    Ok(started.elapsed().as_secs_f64() * 1e6 / f64::from(RECORDS))
+    log.write()?;
+    Ok(started.elapsed().as_secs_f64() * 1e6 / f64::from(records))
 }
 
-/// Lines under one signature.
-const UNDER_ONE: u32 = 1024;
-const UNSIGNED_RECORDS: u32 = 100 * UNDER_ONE;
+impl Line {
+    /// The line of a call, as the layer wrote it.
+    pub(crate) fn real() -> Result<Self, Box<dyn Error>> {
+        let secured = Secured::new()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let server = secured.owned(1);
+            let params = CallToolRequestParams::new(name(0)).with_arguments(arguments(64));
+            server.call_tool(params, detached_context()).await?;
+            secured.layer.try_shutdown().await?;
+            Ok::<_, Box<dyn Error>>(())
+        })?;
+        secured.line()
+    }
+}
 
-fn unsigned_round(line: &mut Line) -> Result<f64, Box<dyn Error>> {
-    let key = SigningKey::from_bytes(&[7; 32]);
-    let mut file = tempfile::tempfile()?;
-    let (mut batch, mut tree) = (Vec::new(), Tree::default());
-    let started = now();
-    for seq in 0..UNSIGNED_RECORDS {
-        line.seq = seq.into();
-        let start = batch.len();
-        serde_json::to_writer(&mut batch, line)?;
-        let written = batch.get(start..).unwrap_or_default();
-        tree.grow(Sha256::new().chain_update([0]).chain_update(written).finalize().into());
+/// Lines under one signature, where they have none of their own.
+const UNDER_ONE: u64 = 1024;
+
+/// The least that a log of chained lines takes.
+pub(crate) struct Log {
+    line: Line,
+    signing: LineSigning,
+    key: SigningKey,
+    tree: Tree,
+    /// Sealed and not written yet.
+    batch: Vec<u8>,
+    file: File,
+}
+
+impl Log {
+    pub(crate) fn new(line: Line, signing: LineSigning, file: File) -> Self {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let line = Line { seq: 0, ..line };
+        Self { line, signing, key, tree: Tree::default(), batch: Vec::new(), file }
+    }
+
+    /// Seals one more line.
+    pub(crate) fn put(&mut self) -> Result<(), Box<dyn Error>> {
+        let start = self.batch.len();
+        serde_json::to_writer(&mut self.batch, &self.line)?;
+        if self.signing == LineSigning::Record {
+            let unsigned = self.batch.get(start..).unwrap_or_default();
+            let signature = STANDARD.encode(self.key.sign(unsigned).to_bytes());
+            self.batch.pop();
+            write!(self.batch, ",\"sig\":\"ed25519:{signature}\"}}")?;
+        }
+        let written = self.batch.get(start..).unwrap_or_default();
+        if self.signing == LineSigning::Checkpoint {
+            self.tree.grow(Sha256::new().chain_update([0]).chain_update(written).finalize().into());
+        }
         let digest = Sha256::digest(written);
-        line.prev_sha256.clear();
-        digest.iter().try_for_each(|byte| write!(line.prev_sha256, "{byte:02x}"))?;
-        batch.push(b'\n');
-        if seq % BATCH == BATCH - 1 {
-            file.write_all(&batch)?;
-            batch.clear();
+        self.line.prev_sha256.clear();
+        digest.iter().try_for_each(|byte| write!(&mut self.line.prev_sha256, "{byte:02x}"))?;
+        self.batch.push(b'\n');
+        self.line.seq += 1;
+        if self.signing == LineSigning::Checkpoint && self.line.seq.is_multiple_of(UNDER_ONE) {
+            self.sign_the_tree()?;
         }
-        if seq % UNDER_ONE == UNDER_ONE - 1 {
-            let signature = key.sign(&tree.root()).to_bytes();
-            file.write_all(STANDARD.encode(signature).as_bytes())?;
-        }
+        Ok(())
     }
-    Ok(started.elapsed().as_secs_f64() * 1e6 / f64::from(UNSIGNED_RECORDS))
+
+    /// Appends what is sealed.
+    pub(crate) fn write(&mut self) -> Result<(), Box<dyn Error>> {
+        self.file.write_all(&self.batch)?;
+        self.batch.clear();
+        Ok(())
+    }
+
+    /// Appends and syncs the rest, under one more signature where the lines have none.
+    pub(crate) fn finish(mut self) -> Result<(), Box<dyn Error>> {
+        if self.signing == LineSigning::Checkpoint {
+            self.sign_the_tree()?;
+        }
+        self.write()?;
+        Ok(self.file.sync_all()?)
+    }
+
+    fn sign_the_tree(&mut self) -> Result<(), Box<dyn Error>> {
+        let signature = self.key.sign(&self.tree.root()).to_bytes();
+        Ok(self.file.write_all(STANDARD.encode(signature).as_bytes())?)
+    }
 }
 
 /// The right edge of the tree of RFC 6962, the largest part first.

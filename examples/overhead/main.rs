@@ -9,8 +9,8 @@
 //!
 //! `checkpoint`: one core, lines without a signature of their own. `blocking_N` and `strict_N`: N
 //! callers on two workers (one alone on the runtime's own thread), until the last line is in its
-//! file; `vs_limit` is against one thread that commits N entries at a time with no callers to
-//! wake. From 64 callers on checkpoints vouch for the lines: a disk makes more of them durable than
+//! file; `vs_limit` is against one thread that commits N entries at a time and writes their lines,
+//! with no callers to wake. From 64 callers on checkpoints vouch for the lines: a disk makes more of them durable than
 //! one core can sign, which is what the rows `…_record` show. `verify`: lines read back, with `mb_per_s`.
 #![expect(clippy::print_stdout, reason = "the rows are the program's answer")]
 

@@ -1,5 +1,6 @@
 //! What is measured: one server, bare and behind the layer.
 
+use crate::limit::Line;
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::model::{
@@ -137,6 +138,17 @@ impl Secured {
         let mut router = ToolRouter::new();
         router.add_route(route(name(0), ToolAnnotations::new().destructive(true)));
         router.serving(Bare::with_tools(0)).layer(self.layer.clone())
+    }
+
+    /// The line of the first call, when the log is shut down.
+    pub(crate) fn line(&self) -> Result<Line, Box<dyn Error>> {
+        let day = std::fs::read_dir(self.dir.path().join("audit"))?
+            .filter_map(Result::ok)
+            .find(|entry| entry.file_name().to_string_lossy().starts_with("audit-"))
+            .ok_or("the layer wrote no record")?;
+        let bytes = std::fs::read(day.path())?;
+        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        Ok(serde_json::from_slice(line)?)
     }
 
     /// The server as a whole, which tells of each tool before its call.

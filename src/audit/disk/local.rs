@@ -1,3 +1,4 @@
+use super::look::{self, is_at};
 use super::seam::{Disk, DiskFile};
 use crate::audit::error::OpenError;
 use crate::audit::stream::Stream;
@@ -202,7 +203,7 @@ struct LocalFile {
 
 impl DiskFile for LocalFile {
     fn length(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        look::length(&self.file)
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -222,7 +223,7 @@ impl DiskFile for LocalFile {
     }
 
     fn is_in_place(&self) -> io::Result<bool> {
-        is_at(&self.path, &self.file.metadata()?)
+        is_at(&self.path, &self.file)
     }
 }
 
@@ -251,18 +252,9 @@ impl Held {
     fn is_in_place(&self, path: &Path, lock_name: &str) -> bool {
         let is_there = |path: &Path, file: &File| {
             // Whoever cannot tell takes the directory anew, which fails with the reason.
-            file.metadata().and_then(|here| is_at(path, &here)).unwrap_or(false)
+            is_at(path, file).unwrap_or(false)
         };
         is_there(path, &self.dir) && is_there(&path.join(lock_name), &self.lock)
-    }
-}
-
-/// True when `path` leads to the file that `here` describes.
-fn is_at(path: &Path, here: &Metadata) -> io::Result<bool> {
-    match std::fs::symlink_metadata(path) {
-        Ok(there) => Ok(there.dev() == here.dev() && there.ino() == here.ino()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
     }
 }
 
@@ -310,7 +302,7 @@ fn lock(path: &Path, name: &str, dir: &File) -> Result<(File, u64), OpenError> {
                 return Err(OpenError::io(&at, "cannot be locked")(error));
             }
         }
-        if is_at(&at, &meta).map_err(OpenError::io(&at, "cannot be examined"))? {
+        if is_at(&at, &file).map_err(OpenError::io(&at, "cannot be examined"))? {
             let epoch = Label::read(&mut file).epoch.saturating_add(1);
             write_label(&mut file, epoch).map_err(OpenError::io(&at, "cannot be written"))?;
             return Ok((file, epoch));
