@@ -3,6 +3,7 @@ use crate::canonical::{self, Limits};
 use crate::digest::Digest;
 use crate::registry::{Definition, Manner};
 use rmcp::model::{Tool, ToolAnnotations};
+use std::sync::Arc;
 
 /// The key in a tool's `_meta` that declares its version.
 const VERSION_META: &str = "sec0/version";
@@ -16,6 +17,7 @@ pub(super) fn definition(tool: &Tool, digest: Digest, manner: &Manner) -> Defini
     let hints = tool.annotations.as_ref().map(hints).unwrap_or_default();
     let believed = !manner.annotations_are_claims;
     Definition::new(&tool.name, version, digest).with_hints(hints, believed)
+        .with_schema(Arc::clone(&tool.input_schema))
 }
 
 fn hints(annotations: &ToolAnnotations) -> Hints {

@@ -22,11 +22,13 @@ use tokio::sync::Semaphore;
 pub(crate) type Answer = Result<CallToolResult, ErrorData>;
 
 /// The reasons that `deny_on` takes in this version.
-pub(crate) const NAMEABLE: [&str; 8] = [
+pub(crate) const NAMEABLE: [&str; 10] = [
     "missing_audit_signature",
     "tool_not_in_allowlist",
     "version_unpinned",
     "missing_idempotency_for_side_effect",
+    "egress_violation",
+    "fs_violation",
     "payload_too_large",
     "duration_too_long",
     "registry_mutation",
