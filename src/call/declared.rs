@@ -53,7 +53,8 @@ impl Declared {
 
     /// Reads the input schema of a tool. References are followed inside it (`#/…`), nowhere else.
     pub fn of_schema(schema: &Map<String, Value>) -> Self {
-        let mut reader = Reader { root: schema, ids: HashMap::new(), nodes: Vec::new(), todo: Vec::new() };
+        let mut reader =
+            Reader { root: schema, ids: HashMap::new(), nodes: Vec::new(), todo: Vec::new() };
         reader.id(schema);
         while let Some((id, map)) = reader.todo.pop() {
             let node = reader.read(map);
@@ -287,7 +288,11 @@ mod tests {
             (json!({"properties": {"to": url}}), &["to"][..], (true, false)),
             (json!({"properties": {"to": path}}), &["to"], (false, true)),
             (json!({"properties": {"to": {"items": url}}}), &["to", "7"], (true, false)),
-            (json!({"properties": {"to": {"prefixItems": [{}, path]}}}), &["to", "1"], (false, true)),
+            (
+                json!({"properties": {"to": {"prefixItems": [{}, path]}}}),
+                &["to", "1"],
+                (false, true),
+            ),
             (json!({"properties": {"to": {"items": [{}, path]}}}), &["to", "1"], (false, true)),
             (json!({"properties": {"to": {"items": [{}, path]}}}), &["to", "0"], (false, false)),
             (json!({"additionalProperties": url}), &["any"], (true, false)),
@@ -306,7 +311,11 @@ mod tests {
             ),
             (json!({"properties": {"to": {"allOf": [url, path]}}}), &["to"], (true, true)),
             (json!({"properties": {"to": url}}), &["from"], (false, false)),
-            (json!({"properties": {"to": {"$ref": "#/nowhere"}, "x": url}}), &["to"], (false, false)),
+            (
+                json!({"properties": {"to": {"$ref": "#/nowhere"}, "x": url}}),
+                &["to"],
+                (false, false),
+            ),
         ] {
             assert_eq!(at(&declared(&schema), way), kinds, "{schema} {way:?}");
         }
@@ -320,7 +329,8 @@ mod tests {
 
     #[test]
     fn a_schema_that_refers_to_itself_ends_and_one_that_is_too_large_is_called_unread() {
-        let itself = json!({"$ref": "#", "allOf": [{"$ref": "#"}], "properties": {"u": {"format": "url"}}});
+        let itself =
+            json!({"$ref": "#", "allOf": [{"$ref": "#"}], "properties": {"u": {"format": "url"}}});
         assert_eq!(at(&declared(&itself), &["u"]), (true, false));
         let many: Map<_, _> = (0..5000).map(|n| (n.to_string(), json!({}))).collect();
         assert!(declared(&json!({ "properties": many })).is_unread());

@@ -74,7 +74,10 @@ const ALL: &[About] = &[
     on("tools.overrides[].tool", "Which tools: written as an entry of the allowlist."),
     on("tools.overrides[].op", "What they do."),
     on("tools.overrides[].side_effect", "Whether that has a side effect."),
-    on("tools.overrides[].url_args", "Which arguments are URLs, beside those that the schema or the name shows: JSON pointers, or names of top-level arguments. Those of all entries that match count."),
+    on(
+        "tools.overrides[].url_args",
+        "Which arguments are URLs, beside those that the schema or the name shows: JSON pointers, or names of top-level arguments. Those of all entries that match count.",
+    ),
     on("tools.overrides[].path_args", "Which arguments are paths, likewise."),
     with(
         "enforcement.mode",
@@ -121,7 +124,10 @@ const ALL: &[About] = &[
         "security.fs_allowlist",
         "Where path arguments may lead, see [above](#where-a-call-may-lead); anything else is `fs_violation`. `[]` denies every path; without the key none is checked.",
     ),
-    on("security.fs_base", "What relative paths are relative to: an absolute path. Without it every relative path is `fs_violation`."),
+    on(
+        "security.fs_base",
+        "What relative paths are relative to: an absolute path. Without it every relative path is `fs_violation`.",
+    ),
     on("security.deny_subprocess", "Whether handlers may start programs."),
     with("security.side_effects", "{}", "Calls with side effects: keys and approvals."),
     with(

@@ -22,7 +22,13 @@ impl<'a> Question<'a> {
     /// A call without arguments and without an idempotency key, of a server that nobody has asked
     /// for its tools.
     pub fn new(evidence: Evidence<'a>) -> Self {
-        Self { evidence, argument_bytes: None, has_idempotency_key: false, listed: None, places: None }
+        Self {
+            evidence,
+            argument_bytes: None,
+            has_idempotency_key: false,
+            listed: None,
+            places: None,
+        }
     }
 
     /// The same call with so many bytes of arguments.

@@ -116,7 +116,10 @@ impl Policy {
             Held { rule: Rule::Allowlist, found: kind.is_none() },
             Held { rule: Rule::Pinning, found: unpinned },
             Held { rule: Rule::IdempotencyKey, found: keyless },
-            Held { rule: Rule::Egress, found: places.is_some_and(|it| it.egress_violation().is_some()) },
+            Held {
+                rule: Rule::Egress,
+                found: places.is_some_and(|it| it.egress_violation().is_some()),
+            },
             Held { rule: Rule::Paths, found: places.is_some_and(|it| it.fs_violation().is_some()) },
         ]
     }

@@ -6,10 +6,10 @@ use super::entry::{Entry, Override};
 use super::error::shown;
 use super::operation::by_annotations;
 use super::pattern::{MatchKind, Pattern};
+use super::places::Places;
 use super::question::Question;
 use super::rule::{Asked, Held, Rule};
 use super::verdict::Effect;
-use super::places::Places;
 use crate::call::{Operation, PlaceKind, Reason, ToolRef};
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 

@@ -157,6 +157,11 @@ pub(super) fn pointer_schema() -> Value {
     json!({"pattern": "^(/([^~]|~[01])*)?$"})
 }
 
+/// What JSON Schema can say of [`root`] and [`base`].
+pub(super) fn root_schema() -> Value {
+    json!({"pattern": "^/"})
+}
+
 /// What JSON Schema can say of [`key_file`].
 pub(super) fn key_file_schema() -> Value {
     json!({"pattern": r"^file://.*\S"})

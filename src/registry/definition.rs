@@ -59,9 +59,8 @@ impl Definition {
     /// Which arguments the schema declares as URLs and paths. It is read once, when somebody first
     /// asks.
     pub fn declared(&self) -> &Declared {
-        self.declared.get_or_init(|| {
-            self.schema.as_deref().map(Declared::of_schema).unwrap_or_default()
-        })
+        self.declared
+            .get_or_init(|| self.schema.as_deref().map(Declared::of_schema).unwrap_or_default())
     }
 
     /// True when both are the same definition, whatever their handlers.

@@ -83,9 +83,8 @@ fn judge<X>(intact: &Intact<X>) -> Verdict {
         .checks_places()
         .then(|| policy.look(tool, definition.declared(), arguments, &LocalDisk))
         .unwrap_or_default();
-    let asked = Asked::new(tool, operation)
-        .with_idempotency_key(noted == Some(true))
-        .with_places(&places);
+    let asked =
+        Asked::new(tool, operation).with_idempotency_key(noted == Some(true)).with_places(&places);
     let verdict = entered.policy().judge(&asked);
     if !verdict.reasons().is_empty() {
         entered.trail().with(|facts| {

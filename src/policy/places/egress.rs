@@ -48,7 +48,9 @@ impl EgressEntry {
 
     fn of_host(authority: &str, url: Option<(bool, String)>) -> Result<Self, &'static str> {
         if authority.contains(['/', '?', '#']) {
-            return Err("which has a path; write a whole URL such as `https://api.example.com/v1/*`");
+            return Err(
+                "which has a path; write a whole URL such as `https://api.example.com/v1/*`",
+            );
         }
         if authority == "*" {
             return Err("which names no host; to check no URL leave the key out");
@@ -65,8 +67,10 @@ impl EgressEntry {
         let (host, port) = endpoint(&rest.to_lowercase()).map_err(|fault| match fault {
             Fault::UserInfo => "which has a user name; a host has none",
             Fault::Port => "whose port is no number from 1 to 65535",
-            _ => "which is no host that every reader reads alike; \
-                  write a name, or an address such as `192.0.2.1` or `[2001:db8::1]`",
+            _ => {
+                "which is no host that every reader reads alike; \
+                  write a name, or an address such as `192.0.2.1` or `[2001:db8::1]`"
+            }
         })?;
         if below && !matches!(host, Host::Name(_)) {
             return Err("which asks for what is below an address; nothing is");
@@ -89,11 +93,14 @@ impl EgressEntry {
                         write `/*` behind the host");
         }
         if path.contains('*') || is_slippery(path) {
-            return Err("whose path has a `*` before its end, a dot segment or an encoded separator; \
-                        write the path as it is");
+            return Err(
+                "whose path has a `*` before its end, a dot segment or an encoded separator; \
+                        write the path as it is",
+            );
         }
         let encoded = url::Url::parse(&format!("https://host.invalid{path}"));
-        let path = encoded.map_err(|_error| "whose path is none; write it as it is")?.path().to_owned();
+        let path =
+            encoded.map_err(|_error| "whose path is none; write it as it is")?.path().to_owned();
         let mut read = Self::of_host(authority, Some((secure, path)))?;
         read.port = Some(read.port.unwrap_or(default_port(secure)));
         Ok(read)
@@ -103,7 +110,8 @@ impl EgressEntry {
     fn takes(&self, address: &Address<'_>) -> bool {
         let port = self.port.unwrap_or(default_port(address.secure));
         let url = self.url.as_ref().is_none_or(|(secure, path)| {
-            let whole = path == "/" || !(is_slippery(address.written) || is_slippery(&address.path));
+            let whole =
+                path == "/" || !(is_slippery(address.written) || is_slippery(&address.path));
             *secure == address.secure && address.path.starts_with(path) && whole
         });
         port == address.port && url
@@ -165,9 +173,8 @@ impl Egress {
             let above = name.match_indices('.').filter_map(|(dot, _)| name.get(dot..)?.get(1..));
             found.extend(above.filter_map(|base| self.below.get(base)).flatten());
         }
-        let takes = |index: &&usize| {
-            self.entries.get(**index).is_some_and(|entry| entry.takes(&address))
-        };
+        let takes =
+            |index: &&usize| self.entries.get(**index).is_some_and(|entry| entry.takes(&address));
         found.into_iter().filter(takes).min().copied().ok_or(Fault::Outside)
     }
 }

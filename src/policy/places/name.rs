@@ -38,12 +38,55 @@ mod tests {
 
     #[test]
     fn the_last_word_of_a_name_says_what_it_is() {
-        let url = ["url", "URL", "urls", "Uri", "image_url", "imageUrl", "baseURL", "HTTPUrl", "callback-uri",
-            "BASE_URL", "pathUrl", "url2", "url_1", "theURLs", "a.url", "urls[]"];
-        let path = ["path", "paths", "file", "files", "dir", "dirs", "outputDir", "output_path", "urlPath",
-            "FILE", "source-file", "éPath"];
-        let neither = ["", "curl", "profile", "xpath", "dockerfile", "redirect", "path_id", "urlish", "fileName",
-            "filename", "PROFILE", "hourly", "é", "text", "1"];
+        let url = [
+            "url",
+            "URL",
+            "urls",
+            "Uri",
+            "image_url",
+            "imageUrl",
+            "baseURL",
+            "HTTPUrl",
+            "callback-uri",
+            "BASE_URL",
+            "pathUrl",
+            "url2",
+            "url_1",
+            "theURLs",
+            "a.url",
+            "urls[]",
+        ];
+        let path = [
+            "path",
+            "paths",
+            "file",
+            "files",
+            "dir",
+            "dirs",
+            "outputDir",
+            "output_path",
+            "urlPath",
+            "FILE",
+            "source-file",
+            "éPath",
+        ];
+        let neither = [
+            "",
+            "curl",
+            "profile",
+            "xpath",
+            "dockerfile",
+            "redirect",
+            "path_id",
+            "urlish",
+            "fileName",
+            "filename",
+            "PROFILE",
+            "hourly",
+            "é",
+            "text",
+            "1",
+        ];
         for name in url {
             assert_eq!(kind_of(name), Some(PlaceKind::Url), "{name}");
         }

@@ -21,7 +21,8 @@ impl Spelling {
             return Err(Fault::TooLong);
         }
         let padded = text.trim() != text || text.is_empty();
-        if padded || text.chars().any(|letter| letter.is_control() || matches!(letter, '\\' | '~')) {
+        if padded || text.chars().any(|letter| letter.is_control() || matches!(letter, '\\' | '~'))
+        {
             return Err(Fault::BadLetter);
         }
         if has_encoded(text) {

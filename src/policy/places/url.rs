@@ -82,7 +82,8 @@ pub(super) fn split(text: &str) -> Option<(bool, &str, &str)> {
         return None;
     }
     let rest = rest.strip_prefix("//")?;
-    let (authority, rest) = rest.split_at_checked(rest.find(['/', '?', '#']).unwrap_or(rest.len()))?;
+    let (authority, rest) =
+        rest.split_at_checked(rest.find(['/', '?', '#']).unwrap_or(rest.len()))?;
     let path = rest.split(['?', '#']).next().unwrap_or("");
     (!authority.is_empty()).then_some((secure, authority, path))
 }

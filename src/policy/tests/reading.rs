@@ -8,7 +8,7 @@ const ROOT_KEYS: &str = "`tenant`, `security_level`, `default_retention`, `signi
     `observability`, `privacy`, `side_effects`, `agent_guard`, `skills`, `compliance`, \
     `sec0_export`, `llm_judge`, `sast`, `dast`";
 const REASONS: &str = "`missing_audit_signature`, `tool_not_in_allowlist`, `version_unpinned`, \
-    `missing_idempotency_for_side_effect`, `payload_too_large`, `duration_too_long`, `registry_mutation`, `handler_swap`";
+    `missing_idempotency_for_side_effect`, `egress_violation`, `fs_violation`, `payload_too_large`, `duration_too_long`, `registry_mutation`, `handler_swap`";
 
 fn lines(count: usize, line: impl FnMut(usize) -> String) -> String {
     (0..count).map(line).collect::<Vec<_>>().join("\n")
@@ -264,7 +264,7 @@ fn an_override_that_is_wrong_is_named_with_its_place_and_the_way_out() {
         ),
         (
             said("{tool: add, url_args: [/a~2]}, {tool: add, op: read, path_args: ['']}"),
-            "7:37: `tools.overrides[0].url_args[0]` is `/a~2`, which is no JSON pointer; write one such as `/path` or `/items/0/url`\n7:82: `tools.overrides[1].path_args[0]` must have at least one character",
+            "7:38: `tools.overrides[0].url_args[0]` is `/a~2`, which is no JSON pointer; write one such as `/path` or `/items/0/url`\n7:80: `tools.overrides[1].path_args[0]` must have at least one character",
         ),
         (said("add"), "7:15: `tools.overrides[0]` must be a map, found text"),
     ]);

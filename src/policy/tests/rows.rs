@@ -31,10 +31,8 @@ const NO_COUNT: &[&str] = &["0", "-1", "0.5"];
 pub(super) const BLANK: &[&str] = &["\"\"", "\"  \""];
 const OTHER: &[&str] = &["\"other\"", "\"\""];
 const BLANKS: &[&str] = &["[\"\"]", "[7]", "[null]"];
-const BAD_ARGS: &[&str] = &["[\"\"]", "[7]", "[\"/~\"]"];
-const BAD_HOSTS: &[&str] = &["[\"\"]", "[7]", "[\"*\"]", "[\"https://host*\"]"];
-const BAD_ROOTS: &[&str] = &["[\"\"]", "[7]", "[\"data\"]", "[\"/a/*/b\"]"];
-const BAD_BASE: &[&str] = &["\"\"", "\"data\"", "\"/data/*\""];
+const BAD_ROOTS: &[&str] = &["[\"\"]", "[7]", "[\"data\"]"];
+const BAD_BASE: &[&str] = &["\"\"", "\"data\""];
 const RATIO: &[&str] = &["-0.1", "1.1"];
 const BAD_REASONS: &[&str] = &["[\"no_reason\"]", "[7]", "[\"unknown_tool\"]"];
 const KEY: &str = "\"ed25519:O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=\"";
@@ -68,8 +66,8 @@ pub(super) const ROWS: &[Row] = &[
     Row("tools.overrides[].tool", Enforced, None, "\"mcp://demo/*\"", BLANK),
     Row("tools.overrides[].op", Enforced, None, "\"read\"", OTHER),
     Row("tools.overrides[].side_effect", Enforced, None, "true", &["\"yes\""]),
-    Row("tools.overrides[].url_args", Enforced, None, "[\"link\"]", BAD_ARGS),
-    Row("tools.overrides[].path_args", Enforced, None, "[\"/to/0\"]", BAD_ARGS),
+    Row("tools.overrides[].url_args", Enforced, None, "[\"link\"]", BLANKS),
+    Row("tools.overrides[].path_args", Enforced, None, "[\"/to/0\"]", BLANKS),
     Row("skills", Parts, None, "{\"allowlist\": [], \"deny_if_unpinned_version\": true}",
         &["{}", "{\"allowlist\": []}"]),
     Row("skills.allowlist", Refused, NONE, "[\"any\"]", BLANKS),
@@ -136,7 +134,7 @@ pub(super) const ROWS: &[Row] = &[
     Row("security", Enforced, MAP, "{}", &[]),
     Row("security.allow_versions", Refused, MAP, "{\"demo\": [\"1.0\"]}",
         &["{\"demo\": \"1.0\"}", "{\"demo\": [1.0]}", "{\"demo\": [\"\"]}"]),
-    Row("security.egress_allowlist", Enforced, None, "[]", BAD_HOSTS),
+    Row("security.egress_allowlist", Enforced, None, "[]", BLANKS),
     Row("security.fs_allowlist", Enforced, None, "[\"/data/*\"]", BAD_ROOTS),
     Row("security.fs_base", Enforced, None, "\"/data\"", BAD_BASE),
     Row("security.deny_subprocess", Refused, OFF, "true", &[]),

@@ -71,8 +71,7 @@ impl Explain {
         let nothing = Declared::default();
         let declared = subject.definition.as_ref().map_or(&nothing, Definition::declared);
         let policy = policy.clone().on_disk(&policy.own_files(), &LocalDisk);
-        let places =
-            policy.look(subject.tool.tool_ref(), declared, arguments.as_ref(), &LocalDisk);
+        let places = policy.look(subject.tool.tool_ref(), declared, arguments.as_ref(), &LocalDisk);
         if policy.checks_paths() && arguments.is_some() {
             let note = "paths were looked up on the disk of this machine, as it is now; the \
                         audit directory of the server is not known here";
