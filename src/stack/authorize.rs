@@ -2,7 +2,7 @@ use super::future::StepFuture;
 use super::step::step;
 use super::verify::Intact;
 use crate::call::{Reason, Refusal};
-use crate::policy::{Asked, Evidence, LocalDisk, Ruling, Verdict};
+use crate::policy::{Asked, Evidence, LocalDisk, Places, Ruling, Verdict};
 use std::task::{Context, Poll};
 use tower::Service;
 
@@ -79,10 +79,11 @@ fn judge<X>(intact: &Intact<X>) -> Verdict {
     let arguments = entered.call().arguments.as_ref();
     let policy = entered.policy();
     // Without a list not even the tool's schema is read.
-    let places = policy
-        .checks_places()
-        .then(|| policy.look(tool, definition.declared(), arguments, &LocalDisk))
-        .unwrap_or_default();
+    let places = if policy.checks_places() {
+        policy.look(tool, definition.declared(), arguments, &LocalDisk)
+    } else {
+        Places::default()
+    };
     let asked =
         Asked::new(tool, operation).with_idempotency_key(noted == Some(true)).with_places(&places);
     let verdict = entered.policy().judge(&asked);

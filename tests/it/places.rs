@@ -8,13 +8,13 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 /// A house with a directory `data`, in which files may be written.
-fn house(mode: &str, more: &str) -> House {
+fn house_in(mode: &str, overrides: &str) -> House {
     let house = House::new("");
     fs::create_dir(house.path("data")).unwrap();
     let data = house.path("data").canonicalize().unwrap();
     let policy = format!(
         "tenant: acme\ndefault_retention: 30d\nsigning: {{enabled: true}}\n\
-         tools: {{allowlist: ['mcp://demo/*']{more}}}\n\
+         tools: {{allowlist: ['mcp://demo/*'], overrides: {overrides}}}\n\
          enforcement: {{mode: {mode}, deny_on: [egress_violation, fs_violation]}}\n\
          security:\n\
          \x20 egress_allowlist: [api.example.com, 'https://files.example.com/v1/*']\n\
@@ -52,7 +52,7 @@ async fn told(house: &House, calls: &[(&str, Value)]) -> Vec<(Value, Value)> {
 
 #[tokio::test]
 async fn a_url_inside_the_list_is_fetched_and_one_outside_never() {
-    let house = house("enforce", "");
+    let house = house_in("enforce", "[]");
     let fetch = |url: &str| ("fetch", json!({ "url": url }));
     let calls = [
         fetch("https://api.example.com/x"),
@@ -81,7 +81,7 @@ async fn a_url_inside_the_list_is_fetched_and_one_outside_never() {
 
 #[tokio::test]
 async fn a_file_below_the_root_is_written_and_one_outside_never() {
-    let house = house("enforce", "");
+    let house = house_in("enforce", "[]");
     let data = house.path("data").canonicalize().unwrap();
     symlink(house.path(""), data.join("out")).unwrap();
     let write = |path: String| ("write_file", json!({"path": path, "text": "never"}));
@@ -110,7 +110,7 @@ async fn a_file_below_the_root_is_written_and_one_outside_never() {
 
 #[tokio::test]
 async fn in_observe_what_is_outside_runs_and_is_recorded_with_its_argument() {
-    let house = house("observe", "");
+    let house = house_in("observe", "[]");
     let told = told(&house, &[("fetch", json!({"url": "https://evil.test/"}))]).await;
     let (answer, record) = &told[0];
     assert_eq!(answer, "GET evil.test");
@@ -121,7 +121,7 @@ async fn in_observe_what_is_outside_runs_and_is_recorded_with_its_argument() {
 
 #[tokio::test]
 async fn an_argument_that_the_policy_names_is_held_against_the_list() {
-    let house = house("enforce", ", overrides: [{tool: echo, url_args: [text]}]");
+    let house = house_in("enforce", "[{tool: echo, url_args: [text]}]");
     let echo = |text: &str| ("echo", json!({ "text": text }));
     let calls =
         [echo("https://api.example.com/"), echo("https://evil.test/"), echo("no-url-at-all")];

@@ -42,10 +42,8 @@ impl Disk for LocalDisk {
         match path.symlink_metadata() {
             Ok(found) if found.is_symlink() => path.read_link().map(Seen::Link),
             Ok(_) => Ok(Seen::Other),
-            Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(Seen::Missing),
-                _ => Err(error),
-            },
+            Err(error) if is_nothing(error.kind()) => Ok(Seen::Missing),
+            Err(error) => Err(error),
         }
     }
 }
@@ -54,6 +52,10 @@ impl Disk for NoDisk {
     fn see(&self, _: &Path) -> io::Result<Seen> {
         Ok(Seen::Missing)
     }
+}
+
+fn is_nothing(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// The most links on one way, as in Linux.

@@ -64,14 +64,7 @@ impl EgressEntry {
                         write `*.example.com`, or end the path of a URL with it");
         }
         // A name may be written in capital letters: hosts have no case.
-        let (host, port) = endpoint(&rest.to_lowercase()).map_err(|fault| match fault {
-            Fault::UserInfo => "which has a user name; a host has none",
-            Fault::Port => "whose port is no number from 1 to 65535",
-            _ => {
-                "which is no host that every reader reads alike; \
-                  write a name, or an address such as `192.0.2.1` or `[2001:db8::1]`"
-            }
-        })?;
+        let (host, port) = endpoint(&rest.to_lowercase()).map_err(wrong_host)?;
         if below && !matches!(host, Host::Name(_)) {
             return Err("which asks for what is below an address; nothing is");
         }
@@ -176,6 +169,18 @@ impl Egress {
         let takes =
             |index: &&usize| self.entries.get(**index).is_some_and(|entry| entry.takes(&address));
         found.into_iter().filter(takes).min().copied().ok_or(Fault::Outside)
+    }
+}
+
+/// What is wrong with the host of an entry.
+fn wrong_host(fault: Fault) -> &'static str {
+    if fault == Fault::UserInfo {
+        "which has a user name; a host has none"
+    } else if fault == Fault::Port {
+        "whose port is no number from 1 to 65535"
+    } else {
+        "which is no host that every reader reads alike; write a name, or an address such as \
+         `192.0.2.1` or `[2001:db8::1]`"
     }
 }
 

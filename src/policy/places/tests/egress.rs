@@ -69,6 +69,80 @@ fn an_entry_allows_what_it_names_and_nothing_beside_it() {
     }
 }
 
+const TRICKS: &[(&str, Fault)] = &[
+    ("", Fault::NotAbsoluteUrl),
+    ("api.example.com", Fault::NotAbsoluteUrl),
+    ("//api.example.com/", Fault::NotAbsoluteUrl),
+    ("/path", Fault::NotAbsoluteUrl),
+    ("https:api.example.com", Fault::NotAbsoluteUrl),
+    ("https:/api.example.com", Fault::NotAbsoluteUrl),
+    ("https:///api.example.com", Fault::NotAbsoluteUrl),
+    ("https://", Fault::NotAbsoluteUrl),
+    ("https://?x", Fault::NotAbsoluteUrl),
+    ("ftp://api.example.com/", Fault::NotAbsoluteUrl),
+    ("file:///etc/passwd", Fault::NotAbsoluteUrl),
+    ("javascript:alert(1)", Fault::NotAbsoluteUrl),
+    ("data:text/plain,x", Fault::NotAbsoluteUrl),
+    ("ws://api.example.com/", Fault::NotAbsoluteUrl),
+    ("jar:https://api.example.com!/", Fault::NotAbsoluteUrl),
+    ("https:\\\\api.example.com", Fault::BadLetter),
+    ("https://evil.test\\@api.example.com/", Fault::BadLetter),
+    ("https://api.example.com\\.evil.test/", Fault::BadLetter),
+    (" https://api.example.com/", Fault::BadLetter),
+    ("https://api.example.com/ ", Fault::BadLetter),
+    ("https://api.example.com/a b", Fault::BadLetter),
+    ("https://api.exa\tmple.com/", Fault::BadLetter),
+    ("https://api.exa\nmple.com/", Fault::BadLetter),
+    ("ht\rtps://api.example.com/", Fault::BadLetter),
+    ("https://api.example.com/\u{0}", Fault::BadLetter),
+    ("https://api.example.com/\u{a0}", Fault::BadLetter),
+    ("https://api.example.com/\u{2028}", Fault::BadLetter),
+    ("https://api.example.com@evil.test/", Fault::UserInfo),
+    ("https://api.example.com:443@evil.test/", Fault::UserInfo),
+    ("https://user:secret@api.example.com/", Fault::UserInfo),
+    ("https://@api.example.com/", Fault::UserInfo),
+    ("https://evil.test;@api.example.com/", Fault::UserInfo),
+    ("https://api.example.com:/", Fault::Port),
+    ("https://api.example.com:0/", Fault::Port),
+    ("https://api.example.com:0443/", Fault::Port),
+    ("https://api.example.com:65536/", Fault::Port),
+    ("https://api.example.com:+443/", Fault::Port),
+    ("https://api.example.com:443:80/", Fault::Port),
+    ("https://api.example.com./", Fault::Host),
+    ("https://.example.com/", Fault::Host),
+    ("https://api..example.com/", Fault::Host),
+    ("https://api%2eexample.com/", Fault::Host),
+    ("https://api.example.com%2f@evil.test/", Fault::UserInfo),
+    ("https://api.example.com%00.evil.test/", Fault::Host),
+    ("https://api.example.com;evil.test/", Fault::Host),
+    ("https://api.example.com,evil.test/", Fault::Host),
+    ("https://*.example.com/", Fault::Host),
+    ("https://xn--\u{30d5}.com/", Fault::Host),
+    ("https://xn--a.com/", Fault::Host),
+    ("https://api\u{3002}example\u{3002}com/", Fault::TwoReadings),
+    ("https://api\u{ff0e}example.com/", Fault::TwoReadings),
+    ("https://\u{ff41}pi.example.com/", Fault::TwoReadings),
+    ("https://a\u{ad}pi.example.com/", Fault::TwoReadings),
+    ("https://a\u{200b}pi.example.com/", Fault::TwoReadings),
+    ("https://\u{212a}.example.com/", Fault::TwoReadings),
+    ("https://B\u{dc}CHER.com/", Fault::TwoReadings),
+    ("http://2130706433/", Fault::TwoReadings),
+    ("http://0x7f000001/", Fault::TwoReadings),
+    ("http://0x7f.1/", Fault::TwoReadings),
+    ("http://017700000001/", Fault::TwoReadings),
+    ("http://0177.0.0.1/", Fault::TwoReadings),
+    ("http://127.1/", Fault::TwoReadings),
+    ("http://127.0.0.1./", Fault::Host),
+    ("http://127.0.0.256/", Fault::Host),
+    ("http://\u{2460}\u{2461}\u{2466}.0.0.1/", Fault::TwoReadings),
+    ("http://[::1/", Fault::Host),
+    ("http://::1/", Fault::Host),
+    ("http://[::1]x/", Fault::Host),
+    ("http://[::1%25eth0]/", Fault::Host),
+    ("http://[v1.x]/", Fault::Host),
+    ("http://[127.0.0.1]/", Fault::Host),
+];
+
 #[test]
 fn a_trick_is_refused_whatever_the_list_has() {
     let wide = [
@@ -81,80 +155,8 @@ fn a_trick_is_refused_whatever_the_list_has() {
         "*.test",
         "localhost",
     ];
-    for (url, fault) in [
-        ("", Fault::NotAbsoluteUrl),
-        ("api.example.com", Fault::NotAbsoluteUrl),
-        ("//api.example.com/", Fault::NotAbsoluteUrl),
-        ("/path", Fault::NotAbsoluteUrl),
-        ("https:api.example.com", Fault::NotAbsoluteUrl),
-        ("https:/api.example.com", Fault::NotAbsoluteUrl),
-        ("https:///api.example.com", Fault::NotAbsoluteUrl),
-        ("https://", Fault::NotAbsoluteUrl),
-        ("https://?x", Fault::NotAbsoluteUrl),
-        ("ftp://api.example.com/", Fault::NotAbsoluteUrl),
-        ("file:///etc/passwd", Fault::NotAbsoluteUrl),
-        ("javascript:alert(1)", Fault::NotAbsoluteUrl),
-        ("data:text/plain,x", Fault::NotAbsoluteUrl),
-        ("ws://api.example.com/", Fault::NotAbsoluteUrl),
-        ("jar:https://api.example.com!/", Fault::NotAbsoluteUrl),
-        ("https:\\\\api.example.com", Fault::BadLetter),
-        ("https://evil.test\\@api.example.com/", Fault::BadLetter),
-        ("https://api.example.com\\.evil.test/", Fault::BadLetter),
-        (" https://api.example.com/", Fault::BadLetter),
-        ("https://api.example.com/ ", Fault::BadLetter),
-        ("https://api.example.com/a b", Fault::BadLetter),
-        ("https://api.exa\tmple.com/", Fault::BadLetter),
-        ("https://api.exa\nmple.com/", Fault::BadLetter),
-        ("ht\rtps://api.example.com/", Fault::BadLetter),
-        ("https://api.example.com/\u{0}", Fault::BadLetter),
-        ("https://api.example.com/\u{a0}", Fault::BadLetter),
-        ("https://api.example.com/\u{2028}", Fault::BadLetter),
-        ("https://api.example.com@evil.test/", Fault::UserInfo),
-        ("https://api.example.com:443@evil.test/", Fault::UserInfo),
-        ("https://user:secret@api.example.com/", Fault::UserInfo),
-        ("https://@api.example.com/", Fault::UserInfo),
-        ("https://evil.test;@api.example.com/", Fault::UserInfo),
-        ("https://api.example.com:/", Fault::Port),
-        ("https://api.example.com:0/", Fault::Port),
-        ("https://api.example.com:0443/", Fault::Port),
-        ("https://api.example.com:65536/", Fault::Port),
-        ("https://api.example.com:+443/", Fault::Port),
-        ("https://api.example.com:443:80/", Fault::Port),
-        ("https://api.example.com./", Fault::Host),
-        ("https://.example.com/", Fault::Host),
-        ("https://api..example.com/", Fault::Host),
-        ("https://api%2eexample.com/", Fault::Host),
-        ("https://api.example.com%2f@evil.test/", Fault::UserInfo),
-        ("https://api.example.com%00.evil.test/", Fault::Host),
-        ("https://api.example.com;evil.test/", Fault::Host),
-        ("https://api.example.com,evil.test/", Fault::Host),
-        ("https://*.example.com/", Fault::Host),
-        ("https://xn--\u{30d5}.com/", Fault::Host),
-        ("https://xn--a.com/", Fault::Host),
-        ("https://api\u{3002}example\u{3002}com/", Fault::TwoReadings),
-        ("https://api\u{ff0e}example.com/", Fault::TwoReadings),
-        ("https://\u{ff41}pi.example.com/", Fault::TwoReadings),
-        ("https://a\u{ad}pi.example.com/", Fault::TwoReadings),
-        ("https://a\u{200b}pi.example.com/", Fault::TwoReadings),
-        ("https://\u{212a}.example.com/", Fault::TwoReadings),
-        ("https://B\u{dc}CHER.com/", Fault::TwoReadings),
-        ("http://2130706433/", Fault::TwoReadings),
-        ("http://0x7f000001/", Fault::TwoReadings),
-        ("http://0x7f.1/", Fault::TwoReadings),
-        ("http://017700000001/", Fault::TwoReadings),
-        ("http://0177.0.0.1/", Fault::TwoReadings),
-        ("http://127.1/", Fault::TwoReadings),
-        ("http://127.0.0.1./", Fault::Host),
-        ("http://127.0.0.256/", Fault::Host),
-        ("http://\u{2460}\u{2461}\u{2466}.0.0.1/", Fault::TwoReadings),
-        ("http://[::1/", Fault::Host),
-        ("http://::1/", Fault::Host),
-        ("http://[::1]x/", Fault::Host),
-        ("http://[::1%25eth0]/", Fault::Host),
-        ("http://[v1.x]/", Fault::Host),
-        ("http://[127.0.0.1]/", Fault::Host),
-    ] {
-        assert_eq!(judged(&wide, url), Err(fault), "{url:?}");
+    for (url, fault) in TRICKS {
+        assert_eq!(judged(&wide, url), Err(*fault), "{url:?}");
     }
     // The same host, mapped, is another address.
     assert_eq!(judged(&["127.0.0.1"], "http://[::ffff:127.0.0.1]/"), Err(Fault::Outside));
@@ -242,12 +244,12 @@ fn an_entry_covers_another_exactly_when_it_allows_all_that_the_other_does() {
 
 #[test]
 fn no_naughty_string_is_a_url_of_another_host() {
-    let wide = list(&["*.com", "example.com"]);
+    let wide = list(&["*.example.com", "example.com"]);
     for text in naughty() {
         for url in [text.clone(), format!("https://{text}"), format!("https://example.com{text}")] {
             if wide.judge(&url).is_ok() {
                 let host = url::Url::parse(&url).unwrap().host_str().unwrap().to_owned();
-                assert!(host.ends_with(".com"), "{url:?}");
+                assert!(host.ends_with("example.com"), "{url:?}");
             }
         }
     }
