@@ -120,9 +120,11 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form
     if let Some(keyed) = keyed {
         line.hex("digest_key_id", &keyed.key_id);
     }
+    line.text_if("egress_violation_at", facts.egress_violation_at.as_deref());
     line.text_if("env", site.env.as_deref());
     // Nobody may read an unknown outcome as if nothing had happened.
     line.flag("executed", facts.executed() || matches!(form, Form::Intent));
+    line.text_if("fs_violation_at", facts.fs_violation_at.as_deref());
     match claimed.idempotency_key.as_deref() {
         Some(key) => line.text("idempotency_key", key),
         None => line.null("idempotency_key"),

@@ -111,11 +111,9 @@ reasons! {
         "`tools.deny_if_unpinned_version` is set and the tool has no version that starts with a digit.";
     MissingIdempotency "missing_idempotency_for_side_effect" Medium ByPolicy PolicyDenied Here,
         "A tool with side effects was called without an idempotency key.";
-    EgressViolation "egress_violation" Medium ByPolicy PolicyDenied
-        Later("URL arguments are not checked yet"),
+    EgressViolation "egress_violation" Medium ByPolicy PolicyDenied Here,
         "A URL argument is outside `security.egress_allowlist`.";
-    FsViolation "fs_violation" Medium ByPolicy PolicyDenied
-        Later("path arguments are not checked yet"),
+    FsViolation "fs_violation" Medium ByPolicy PolicyDenied Here,
         "A path argument is outside `security.fs_allowlist`.";
     PayloadTooLarge "payload_too_large" Medium ByPolicy PolicyDenied Here,
         "The arguments are larger than `security.limits.max_payload_kb`, or than the hard bound.";

@@ -92,6 +92,11 @@ pub struct Facts {
     pub claimed: Claimed,
     /// What the policy said.
     pub decision: Decision,
+    /// The JSON pointer of the first URL argument that the policy does not allow, at a bounded
+    /// length.
+    pub egress_violation_at: Option<Box<str>>,
+    /// The same for path arguments.
+    pub fs_violation_at: Option<Box<str>>,
     /// What was found against the call, in order, each once.
     pub reasons: Vec<Reason>,
     /// The reason that decided a refusal.
@@ -137,6 +142,8 @@ impl Facts {
             principal_verified: false,
             claimed: Claimed::default(),
             decision: Decision::Deny,
+            egress_violation_at: None,
+            fs_violation_at: None,
             reasons: Vec::new(),
             refused_for: None,
             status: Status::Cancelled,

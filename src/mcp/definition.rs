@@ -3,6 +3,7 @@ use crate::canonical::{self, Limits};
 use crate::digest::Digest;
 use crate::registry::{Definition, Manner};
 use rmcp::model::{Tool, ToolAnnotations};
+use std::sync::Arc;
 
 /// The key in a tool's `_meta` that declares its version.
 const VERSION_META: &str = "sec0/version";
@@ -15,7 +16,9 @@ pub(super) fn definition(tool: &Tool, digest: Digest, manner: &Manner) -> Defini
         declared.and_then(ToolVersion::new).or_else(|| versions.get(tool.name.as_ref()).cloned());
     let hints = tool.annotations.as_ref().map(hints).unwrap_or_default();
     let believed = !manner.annotations_are_claims;
-    Definition::new(&tool.name, version, digest).with_hints(hints, believed)
+    Definition::new(&tool.name, version, digest)
+        .with_hints(hints, believed)
+        .with_schema(Arc::clone(&tool.input_schema))
 }
 
 fn hints(annotations: &ToolAnnotations) -> Hints {

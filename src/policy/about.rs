@@ -74,8 +74,11 @@ const ALL: &[About] = &[
     on("tools.overrides[].tool", "Which tools: written as an entry of the allowlist."),
     on("tools.overrides[].op", "What they do."),
     on("tools.overrides[].side_effect", "Whether that has a side effect."),
-    on("tools.overrides[].url_args", "Which arguments are URLs."),
-    on("tools.overrides[].path_args", "Which arguments are paths."),
+    on(
+        "tools.overrides[].url_args",
+        "Which arguments are URLs, beside those that the schema or the name shows: JSON pointers, or names of top-level arguments. Those of all entries that match count.",
+    ),
+    on("tools.overrides[].path_args", "Which arguments are paths, likewise."),
     with(
         "enforcement.mode",
         "by `deny_on`",
@@ -115,13 +118,16 @@ const ALL: &[About] = &[
     on("security.allow_versions", "The versions of tools that each server may have."),
     on(
         "security.egress_allowlist",
-        "Where URL arguments may point. An empty list would deny every URL, so it is refused too.",
+        "Where URL arguments may lead, see [above](#where-a-call-may-lead); anything else is `egress_violation`. `[]` denies every URL; without the key none is checked.",
     ),
     on(
         "security.fs_allowlist",
-        "Where path arguments may point. An empty list would deny every path, so it is refused too.",
+        "Where path arguments may lead, see [above](#where-a-call-may-lead); anything else is `fs_violation`. `[]` denies every path; without the key none is checked.",
     ),
-    on("security.fs_base", "What relative paths are relative to."),
+    on(
+        "security.fs_base",
+        "What relative paths are relative to: an absolute path. Without it every relative path is `fs_violation`.",
+    ),
     on("security.deny_subprocess", "Whether handlers may start programs."),
     with("security.side_effects", "{}", "Calls with side effects: keys and approvals."),
     with(

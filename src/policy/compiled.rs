@@ -1,11 +1,13 @@
 use super::allowlist::{Allowlist, MalformedEntry};
-use super::document::{Document, Mode, Retention, Said};
+use super::document::{Document, Mode, Retention, Said, Security};
 use super::entry::{Entry, Override};
 use super::error::{Place, Problem};
+use super::places::{self, Egress, EgressEntry, Pointer, Root, Roots, Scope};
 use super::tree::Node;
 use super::verdict::Effect;
 use crate::call::{AuditModes, Force, LineSigning, Reason};
 use crate::digest::Digest;
+use std::error::Error;
 use std::time::Duration;
 
 /// A policy, compiled and never changed: what it says is enforced, or it was not taken.
@@ -24,6 +26,7 @@ pub struct Policy {
     /// The entries of `allowlist`, in the order of the file.
     entries: Vec<Entry>,
     overrides: Vec<Override>,
+    scope: Scope,
     deny_if_unpinned: bool,
     require_idempotency_key: Option<&'static str>,
     max_payload_bytes: Option<u64>,
@@ -155,13 +158,22 @@ impl Policy {
         &self.overrides
     }
 
+    /// Where calls may lead.
+    pub(super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    pub(super) fn scope_mut(&mut self) -> &mut Scope {
+        &mut self.scope
+    }
+
     /// Compiles a document that passed the check; `root` says where its parts stand.
     pub(super) fn compile(
         file: &str,
         digest: Digest,
         document: Document,
         root: &Node,
-    ) -> Result<Self, MalformedEntry> {
+    ) -> Result<Self, Box<dyn Error>> {
         let limits = &document.security.limits;
         let deny_on: Vec<_> = document.enforcement.deny_on.iter().map(|denied| denied.0).collect();
         let implied = if deny_on.is_empty() { Mode::Observe } else { Mode::Enforce };
@@ -175,6 +187,7 @@ impl Policy {
             allowlist: Allowlist::compile(tools.allowlist.iter().map(String::as_str))?,
             entries: entries(&tools.allowlist, root)?,
             overrides: overrides(&tools.overrides, root)?,
+            scope: scope(&document.security)?,
             deny_if_unpinned: tools.deny_if_unpinned_version,
             require_idempotency_key: required(&document),
             max_payload_bytes: limits.payload_bytes(),
@@ -202,13 +215,38 @@ fn entries(texts: &[String], root: &Node) -> Result<Vec<Entry>, MalformedEntry> 
     texts.iter().zip(places.chain(beyond())).map(|(text, place)| Entry::read(text, place)).collect()
 }
 
-fn overrides(said: &[Said], root: &Node) -> Result<Vec<Override>, MalformedEntry> {
+fn overrides(said: &[Said], root: &Node) -> Result<Vec<Override>, Box<dyn Error>> {
     let places = items(root, "overrides").iter().map(|item| item.place);
     let read = |(said, place): (&Said, Place)| {
         let entry = Entry::read(&said.tool, place)?;
-        Ok(Override { entry, op: said.op, side_effect: said.side_effect })
+        Ok(Override {
+            entry,
+            op: said.op,
+            side_effect: said.side_effect,
+            url_args: pointers(&said.url_args)?,
+            path_args: pointers(&said.path_args)?,
+        })
     };
     said.iter().zip(places.chain(beyond())).map(read).collect()
+}
+
+fn pointers(texts: &[String]) -> Result<Vec<Pointer>, String> {
+    texts.iter().map(|text| Pointer::read(text)).collect()
+}
+
+fn scope(security: &Security) -> Result<Scope, String> {
+    let mut scope = Scope::default();
+    if let Some(texts) = &security.egress_allowlist {
+        let entries = texts.iter().map(|text| EgressEntry::parse(text));
+        scope.egress = Some(Egress::compile(entries.collect::<Result<_, _>>()?));
+    }
+    if let Some(texts) = &security.fs_allowlist {
+        let base = security.fs_base.as_deref().map(places::base).transpose()?;
+        let entries = texts.iter().map(|text| Root::parse(text));
+        let entries = entries.collect::<Result<_, _>>()?;
+        scope.paths = Some(Roots::compile(entries, base));
+    }
+    Ok(scope)
 }
 
 /// The items of a list of `tools`.

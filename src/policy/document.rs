@@ -56,6 +56,10 @@ pub(super) struct Said {
     pub(super) tool: String,
     pub(super) op: Option<Op>,
     pub(super) side_effect: Option<bool>,
+    #[serde(default)]
+    pub(super) url_args: Vec<String>,
+    #[serde(default)]
+    pub(super) path_args: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,6 +77,9 @@ pub(super) struct Security {
     pub(super) limits: Limits,
     #[serde(default)]
     pub(super) side_effects: SideEffects,
+    pub(super) egress_allowlist: Option<Vec<String>>,
+    pub(super) fs_allowlist: Option<Vec<String>>,
+    pub(super) fs_base: Option<String>,
 }
 
 /// `side_effects`, and `security.side_effects`, which is the original's gateway's.

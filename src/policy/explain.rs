@@ -31,7 +31,9 @@ impl Policy {
     pub fn explain(&self, question: &Question<'_>) -> Explanation {
         let tool = question.evidence.tool;
         let operation = self.operation(&question.evidence);
-        let asked = Asked::new(tool, operation).with_idempotency_key(question.has_idempotency_key);
+        let mut asked =
+            Asked::new(tool, operation).with_idempotency_key(question.has_idempotency_key);
+        asked.places = question.places;
         let (size, call) = (self.hold_size(question.argument_bytes), self.hold_call(&asked));
 
         let mut verdict = Verdict::allow();

@@ -2,6 +2,7 @@ use super::compiled::Policy;
 use super::document::Mode;
 use super::error::{Place, Problem, shown};
 use super::pattern::Pattern;
+use super::places::{EgressEntry, Root};
 use super::tree::{Kind, Node};
 use crate::call::Reason;
 use std::collections::HashMap;
@@ -34,6 +35,8 @@ pub(super) fn lint(policy: &Policy, root: &Node) -> Vec<Problem> {
                 (policy.max_payload_bytes().map(|_| PAYLOAD), Reason::PayloadTooLarge),
                 (policy.max_duration().map(|_| DURATION), Reason::DurationTooLong),
                 (policy.idempotency_key_path(), Reason::MissingIdempotency),
+                (policy.scope().egress.as_ref().map(|_| EGRESS), Reason::EgressViolation),
+                (policy.scope().paths.as_ref().map(|_| PATHS), Reason::FsViolation),
             ] {
                 if let Some(path) = path
                     && !denies(reason)
@@ -57,6 +60,7 @@ pub(super) fn lint(policy: &Policy, root: &Node) -> Vec<Problem> {
         Spot::of(root, "audit.digest_key").say(&mut found, advice);
     }
     allowlist.slashed(&mut found);
+    outside_of_use(policy, root, &mut found);
     overshadowed(policy, &mut found);
     found.sort_by_key(|problem| (problem.line, problem.column));
     found
@@ -69,6 +73,10 @@ fn overshadowed(policy: &Policy, found: &mut Vec<Problem>) {
     let mut everything = None;
     for (index, said) in policy.overrides().iter().enumerate() {
         let (text, place) = (&*said.entry.text, said.entry.place);
+        // What an entry says of arguments is added to what the others say.
+        if !said.classifies() {
+            continue;
+        }
         if let Some(first) = everything.or_else(|| seen.get(text).copied()) {
             let path = format!("tools.overrides[{index}]");
             let text = shown(text);
@@ -86,6 +94,58 @@ fn overshadowed(policy: &Policy, found: &mut Vec<Problem>) {
     }
 }
 
+/// What is said of URLs and paths, and can never change what is allowed.
+fn outside_of_use(policy: &Policy, root: &Node, found: &mut Vec<Problem>) {
+    let scope = policy.scope();
+    if let Some(egress) = &scope.egress {
+        let list = Spot::of(root, EGRESS);
+        list.covered(found, egress.entries(), EgressEntry::covers);
+        for ((place, path, text), entry) in list.entries().zip(egress.entries()) {
+            if entry.is_wide() {
+                let text = shown(text);
+                let message = format!(
+                    "`{path}` is `{text}`, below which anybody can have a name; \
+                     name the hosts that you mean"
+                );
+                found.push(Problem::new(place, &path, message));
+            }
+        }
+    }
+    if let Some(paths) = &scope.paths {
+        let list = Spot::of(root, PATHS);
+        list.covered(found, paths.entries(), Root::covers);
+        for (place, path, text) in list.entries() {
+            if text.len() > 1 && text.ends_with('/') {
+                let text = shown(text);
+                let message = format!(
+                    "`{path}` is `{text}`, which is that directory and nothing in it; \
+                     write `{text}*` for what is below"
+                );
+                found.push(Problem::new(place, &path, message));
+            }
+        }
+    } else {
+        let base = Spot::of(root, "security.fs_base");
+        if base.node.is_some() {
+            base.say(found, "is set, but without `security.fs_allowlist` no path is checked");
+        }
+    }
+    for (index, said) in policy.overrides().iter().enumerate() {
+        for (key, list, used) in [
+            ("url_args", EGRESS, said.url_args.is_empty() || scope.egress.is_some()),
+            ("path_args", PATHS, said.path_args.is_empty() || scope.paths.is_some()),
+        ] {
+            if !used {
+                let path = format!("tools.overrides[{index}].{key}");
+                let message = format!("`{path}` is set, but without `{list}` nothing is checked");
+                found.push(Problem::new(said.entry.place, &path, message));
+            }
+        }
+    }
+}
+
+const EGRESS: &str = "security.egress_allowlist";
+const PATHS: &str = "security.fs_allowlist";
 const PAYLOAD: &str = "security.limits.max_payload_kb";
 const DURATION: &str = "security.limits.max_duration_ms";
 
@@ -125,6 +185,25 @@ impl<'a> Spot<'a> {
                 found.push(Problem::new(place, &path, message));
             } else {
                 seen.insert(text, path);
+            }
+        }
+    }
+
+    /// Entries that allow nothing which another entry does not allow already. Looked for among the
+    /// first thousand only: it takes time with the square of their number.
+    fn covered<T>(&self, found: &mut Vec<Problem>, entries: &[T], covers: fn(&T, &T) -> bool) {
+        const MOST: usize = 1000;
+        for ((place, path, text), (at, entry)) in
+            self.entries().zip(entries.iter().enumerate()).take(MOST)
+        {
+            let wider = entries.iter().take(MOST).enumerate().find(|(index, other)| {
+                *index != at && covers(other, entry) && (*index < at || !covers(entry, other))
+            });
+            if let Some((index, _)) = wider {
+                let (key, text) = (self.path, shown(text));
+                let message =
+                    format!("`{path}` is `{text}`, which `{key}[{index}]` allows already");
+                found.push(Problem::new(place, &path, message));
             }
         }
     }

@@ -29,7 +29,7 @@ impl Policy {
         let document = serde_json::from_value(checked).map_err(|error| refused(torn(&error)))?;
         let canonical = tree.canonical().map_err(|error| refused(torn(&error)))?;
         let policy = Self::compile(name, Digest::of(&canonical), document, &tree)
-            .map_err(|error| refused(torn(&error)))?;
+            .map_err(|error| refused(torn(&*error)))?;
         let warnings = lint(&policy, &tree);
         Ok(policy.with_warnings(warnings))
     }

@@ -3,7 +3,7 @@
 //! A key is enforced or it is refused by name; nothing is accepted and then forgotten. A file
 //! goes through `yaml` (bounds, grammar), `check` (the table of `schema`, every problem
 //! with its place), `document` (the types) and `compiled` (what calls are judged by). `operation`
-//! says what a call does, `rule` holds it against the policy, and `explain` says why.
+//! says what a call does, `places` where its arguments lead, `rule` holds it against the policy, and `explain` says why.
 
 mod about;
 mod allowlist;
@@ -22,6 +22,7 @@ mod named;
 mod neutral;
 mod operation;
 mod pattern;
+mod places;
 mod question;
 mod rule;
 mod schema;
@@ -41,6 +42,7 @@ pub use explain::Explanation;
 pub use named::{MalformedTool, NamedTool};
 pub use operation::Evidence;
 pub use pattern::MatchKind;
+pub use places::{Disk, LocalDisk, NoDisk, Places, Seen};
 pub use question::Question;
 pub use rule::Asked;
 pub use verdict::{Effect, Ruling, Verdict};

@@ -1,4 +1,5 @@
 use super::operation::Evidence;
+use super::places::Places;
 
 /// A call that a policy is asked about before anybody makes it.
 #[derive(Debug, Clone, Copy)]
@@ -12,13 +13,22 @@ pub struct Question<'a> {
     pub has_idempotency_key: bool,
     /// Whether the server has the tool; `None` where nobody has looked.
     pub listed: Option<bool>,
+    /// Where the arguments lead, by [`Policy::look`](super::Policy::look); `None` where nobody has
+    /// looked.
+    pub places: Option<&'a Places>,
 }
 
 impl<'a> Question<'a> {
     /// A call without arguments and without an idempotency key, of a server that nobody has asked
     /// for its tools.
     pub fn new(evidence: Evidence<'a>) -> Self {
-        Self { evidence, argument_bytes: None, has_idempotency_key: false, listed: None }
+        Self {
+            evidence,
+            argument_bytes: None,
+            has_idempotency_key: false,
+            listed: None,
+            places: None,
+        }
     }
 
     /// The same call with so many bytes of arguments.
@@ -32,6 +42,13 @@ impl<'a> Question<'a> {
     #[must_use]
     pub fn with_idempotency_key(mut self, has_key: bool) -> Self {
         self.has_idempotency_key = has_key;
+        self
+    }
+
+    /// The same call with arguments that lead there.
+    #[must_use]
+    pub fn with_places(mut self, places: &'a Places) -> Self {
+        self.places = Some(places);
         self
     }
 

@@ -1,5 +1,6 @@
 use super::compiled::Policy;
 use super::pattern::MatchKind;
+use super::places::Places;
 use super::verdict::Verdict;
 use crate::call::{Operation, Reason, ToolRef, ToolVersion};
 
@@ -13,18 +14,27 @@ pub struct Asked<'a> {
     pub operation: Operation,
     /// Whether the caller sent an idempotency key.
     pub has_idempotency_key: bool,
+    /// Where the arguments lead, by [`Policy::look`].
+    pub places: Option<&'a Places>,
 }
 
 impl<'a> Asked<'a> {
     /// A call of `tool` that does this, without an idempotency key.
     pub fn new(tool: ToolRef<'a>, operation: Operation) -> Self {
-        Self { tool, operation, has_idempotency_key: false }
+        Self { tool, operation, has_idempotency_key: false, places: None }
     }
 
     /// The same call with an idempotency key, or without one.
     #[must_use]
     pub fn with_idempotency_key(mut self, has_key: bool) -> Self {
         self.has_idempotency_key = has_key;
+        self
+    }
+
+    /// The same call with arguments that lead there.
+    #[must_use]
+    pub fn with_places(mut self, places: &'a Places) -> Self {
+        self.places = Some(places);
         self
     }
 }
@@ -40,6 +50,10 @@ pub(super) enum Rule {
     Pinning,
     /// `side_effects.require_idempotency_key`.
     IdempotencyKey,
+    /// `security.egress_allowlist`.
+    Egress,
+    /// `security.fs_allowlist`.
+    Paths,
     /// `security.limits.max_duration_ms`.
     Duration,
 }
@@ -59,6 +73,8 @@ impl Rule {
             Self::Allowlist => Reason::ToolNotInAllowlist,
             Self::Pinning => Reason::VersionUnpinned,
             Self::IdempotencyKey => Reason::MissingIdempotency,
+            Self::Egress => Reason::EgressViolation,
+            Self::Paths => Reason::FsViolation,
             Self::Duration => Reason::DurationTooLong,
         }
     }
@@ -74,7 +90,8 @@ impl Policy {
         verdict
     }
 
-    /// Judges a call by the allowlist, by the version of its tool, and by what it does.
+    /// Judges a call by the allowlist, by the version of its tool, by what it does, and by where its
+    /// arguments lead.
     pub fn judge(&self, asked: &Asked<'_>) -> Verdict {
         let mut verdict = Verdict::allow();
         self.fold(&mut verdict, &self.hold_call(asked));
@@ -88,16 +105,22 @@ impl Policy {
     }
 
     /// The rules for the call as a whole.
-    pub(super) fn hold_call(&self, asked: &Asked<'_>) -> [Held; 3] {
+    pub(super) fn hold_call(&self, asked: &Asked<'_>) -> [Held; 5] {
         let kind = self.allowlist().matches(asked.tool);
         let unpinned = self.denies_unpinned() && is_unpinned(asked.tool.version, kind);
         let keyless = self.requires_idempotency_key()
             && asked.operation.side_effect
             && !asked.has_idempotency_key;
+        let places = asked.places;
         [
             Held { rule: Rule::Allowlist, found: kind.is_none() },
             Held { rule: Rule::Pinning, found: unpinned },
             Held { rule: Rule::IdempotencyKey, found: keyless },
+            Held {
+                rule: Rule::Egress,
+                found: places.is_some_and(|it| it.egress_violation().is_some()),
+            },
+            Held { rule: Rule::Paths, found: places.is_some_and(|it| it.fs_violation().is_some()) },
         ]
     }
 

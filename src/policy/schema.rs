@@ -15,8 +15,6 @@ const RETRIES: &str = "a call is never run again by itself";
 const APPROVALS: &str = "approvals are not built yet";
 const GUARD: &str = "the inspection of contents is not built yet";
 const BREAKERS: &str = "circuit breakers are not built yet";
-const EGRESS: &str = "URL arguments are not checked yet";
-const PATHS: &str = "path arguments are not checked yet";
 const VERSIONS: &str = "the gateway, whose key it is, is not built yet";
 const PROCESSES: &str = "what a handler starts cannot be seen from here";
 const MANDATES: &str = "mandates are not verified yet, and are not accepted unverified";
@@ -69,16 +67,17 @@ const SIGNING_KEYS: &[Key] = &[
 const TOOLS: &[Key] = &[
     Key::new("allowlist", List(&Text(words::pattern))).required(),
     Key::new("deny_if_unpinned_version", Flag),
-    Key::new("overrides", List(&Saying(&["op", "side_effect"], OVERRIDE))),
+    Key::new("overrides", List(&Saying(SAYING, OVERRIDE))),
 ];
+
+const SAYING: &[&str] = &["op", "side_effect", "url_args", "path_args"];
 
 const OVERRIDE: &[Key] = &[
     Key::new("tool", Text(words::pattern)).required(),
     Key::new("op", OneOf(&["create", "delete", "read", "update"])),
     Key::new("side_effect", Flag),
-    // An empty list would say that no argument is one, so it is refused too.
-    Key::later("url_args", TEXTS, Absent, EGRESS),
-    Key::later("path_args", TEXTS, Absent, PATHS),
+    Key::new("url_args", List(&Text(words::argument))),
+    Key::new("path_args", List(&Text(words::argument))),
 ];
 
 const DENIED: Shape = Told(words::deny_on, words::deny_on_schema);
@@ -102,9 +101,9 @@ const CIRCUIT_BREAKERS: &[Key] = &[
 const SECURITY: &[Key] = &[
     Key::new("limits", Section(LIMITS)),
     Key::later("allow_versions", Open(&TEXTS), Off, VERSIONS),
-    Key::later("egress_allowlist", TEXTS, Absent, EGRESS),
-    Key::later("fs_allowlist", TEXTS, Absent, PATHS),
-    Key::later("fs_base", WORDS, Absent, PATHS),
+    Key::new("egress_allowlist", List(&Text(words::egress))),
+    Key::new("fs_allowlist", List(&Told(words::root, words::root_schema))),
+    Key::new("fs_base", Told(words::base, words::root_schema)),
     Key::later("deny_subprocess", Flag, Off, PROCESSES),
     Key::new("side_effects", Section(ESCALATION)),
     Key::parts("ap2", AP2),

@@ -6,10 +6,11 @@ use super::entry::{Entry, Override};
 use super::error::shown;
 use super::operation::by_annotations;
 use super::pattern::{MatchKind, Pattern};
+use super::places::Places;
 use super::question::Question;
 use super::rule::{Asked, Held, Rule};
 use super::verdict::Effect;
-use crate::call::{Operation, Reason, ToolRef};
+use crate::call::{Operation, PlaceKind, Reason, ToolRef};
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 /// One rule that was held against a call.
@@ -177,7 +178,14 @@ impl Policy {
                     self.idempotency_key_path().unwrap_or("side_effects.require_idempotency_key"),
                     self.why_keyed(asked),
                 ),
-                Rule::Payload | Rule::Duration => continue,
+                Rule::Egress if self.scope().egress.is_some() => {
+                    (EGRESS, why_placed(asked.places, PlaceKind::Url))
+                }
+                Rule::Paths if self.scope().paths.is_some() => {
+                    (PATHS, why_placed(asked.places, PlaceKind::Path))
+                }
+                // A list that the policy has not is no rule.
+                Rule::Payload | Rule::Duration | Rule::Egress | Rule::Paths => continue,
             };
             rules.push(self.finds(*held, id, why));
         }
@@ -242,6 +250,34 @@ impl Policy {
             (true, true) => "the call has a side effect and no idempotency key",
         };
         why.to_owned()
+    }
+}
+
+const EGRESS: &str = "security.egress_allowlist";
+const PATHS: &str = "security.fs_allowlist";
+
+/// What was found of one kind of place: the first that is outside, else what allows them.
+fn why_placed(places: Option<&Places>, kind: PlaceKind) -> String {
+    /// More are counted, and not shown.
+    const SHOWN: usize = 3;
+    let (key, what) = match kind {
+        PlaceKind::Url => (EGRESS, "URL"),
+        PlaceKind::Path => (PATHS, "path"),
+    };
+    let Some(places) = places else { return "the arguments are not known".to_owned() };
+    let looked = places.of(kind);
+    let outside = looked.iter().find_map(|it| Some((&it.pointer, it.found.err()?)));
+    if let Some((pointer, fault)) = outside {
+        return format!("the argument `{}` {}", shown(pointer), fault.words());
+    }
+    let inside = looked.iter().filter_map(|it| Some((&it.pointer, it.found.ok()?)));
+    let inside = inside.take(SHOWN);
+    let each: Vec<_> =
+        inside.map(|(at, entry)| format!("`{key}[{entry}]` allows `{}`", shown(at))).collect();
+    match looked.len().checked_sub(SHOWN) {
+        _ if looked.is_empty() => format!("no argument is a {what}"),
+        None | Some(0) => each.join(", "),
+        Some(more) => format!("{}, and {more} more are allowed", each.join(", ")),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::error::shown;
 use super::pattern::Pattern;
+use super::places::{self, EgressEntry, Pointer, Root};
 use super::shape::{hint, listed};
 use crate::call::{Raised, Reason};
 use crate::sign::PublicKey;
@@ -83,6 +84,26 @@ pub(super) fn pointer(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// An argument: a JSON pointer, or the name of a top-level one.
+pub(super) fn argument(text: &str) -> Result<(), String> {
+    Pointer::read(text).map(|_| ())
+}
+
+/// An entry of `security.egress_allowlist`.
+pub(super) fn egress(text: &str) -> Result<(), String> {
+    EgressEntry::parse(text).map(|_| ())
+}
+
+/// An entry of `security.fs_allowlist`.
+pub(super) fn root(text: &str) -> Result<(), String> {
+    Root::parse(text).map(|_| ())
+}
+
+/// What relative paths are relative to.
+pub(super) fn base(text: &str) -> Result<(), String> {
+    places::base(text).map(|_| ())
+}
+
 /// A reason of the user's own.
 pub(super) fn token(text: &str) -> Result<(), String> {
     let mut letters = text.bytes();
@@ -134,6 +155,11 @@ pub(super) fn reason_schema() -> Value {
 /// What JSON Schema can say of [`pointer`].
 pub(super) fn pointer_schema() -> Value {
     json!({"pattern": "^(/([^~]|~[01])*)?$"})
+}
+
+/// What JSON Schema can say of [`root`] and [`base`].
+pub(super) fn root_schema() -> Value {
+    json!({"pattern": "^/"})
 }
 
 /// What JSON Schema can say of [`key_file`].

@@ -1,8 +1,8 @@
-use crate::call::{Hints, ToolVersion};
+use crate::call::{Arguments, Declared, Hints, ToolVersion};
 use crate::digest::Digest;
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// What is frozen of one tool: its name, its version, and the digest of its whole definition
 /// (title, description, both schemas, annotations, icons and `_meta` included).
@@ -22,13 +22,24 @@ pub struct Definition {
     /// True when the annotations are the word of whoever put the layer on the server. Otherwise
     /// they are claims, which may add side effects and never take them away.
     pub hints_believed: bool,
+    /// The schema of its arguments, of which `declared` is made when it is first asked for.
+    schema: Option<Arc<Arguments>>,
+    declared: OnceLock<Declared>,
 }
 
 impl Definition {
     /// The definition of tool `name`, without annotations.
     pub fn new(name: &str, version: Option<ToolVersion>, digest: Digest) -> Self {
-        let (hints, hints_believed) = (Hints::default(), true);
-        Self { name: name.into(), version, digest, handler: None, hints, hints_believed }
+        Self {
+            name: name.into(),
+            version,
+            digest,
+            handler: None,
+            hints: Hints::default(),
+            hints_believed: true,
+            schema: None,
+            declared: OnceLock::new(),
+        }
     }
 
     /// The same definition with these annotations, believed or not.
@@ -36,6 +47,20 @@ impl Definition {
     pub fn with_hints(mut self, hints: Hints, believed: bool) -> Self {
         (self.hints, self.hints_believed) = (hints, believed);
         self
+    }
+
+    /// The same definition with this schema of its arguments.
+    #[must_use]
+    pub fn with_schema(mut self, schema: Arc<Arguments>) -> Self {
+        (self.schema, self.declared) = (Some(schema), OnceLock::new());
+        self
+    }
+
+    /// Which arguments the schema declares as URLs and paths. It is read once, when somebody first
+    /// asks.
+    pub fn declared(&self) -> &Declared {
+        self.declared
+            .get_or_init(|| self.schema.as_deref().map(Declared::of_schema).unwrap_or_default())
     }
 
     /// True when both are the same definition, whatever their handlers.

@@ -2,7 +2,7 @@ use super::future::StepFuture;
 use super::step::step;
 use super::verify::Intact;
 use crate::call::{Reason, Refusal};
-use crate::policy::{Asked, Evidence, Ruling, Verdict};
+use crate::policy::{Asked, Evidence, LocalDisk, Places, Ruling, Verdict};
 use std::task::{Context, Poll};
 use tower::Service;
 
@@ -76,12 +76,23 @@ fn judge<X>(intact: &Intact<X>) -> Verdict {
         facts.operation = Some(operation);
         facts.claimed.idempotency_key.is_some()
     });
-    let asked = Asked::new(tool, operation).with_idempotency_key(noted == Some(true));
+    let arguments = entered.call().arguments.as_ref();
+    let policy = entered.policy();
+    // Without a list not even the tool's schema is read.
+    let places = if policy.checks_places() {
+        policy.look(tool, definition.declared(), arguments, &LocalDisk)
+    } else {
+        Places::default()
+    };
+    let asked =
+        Asked::new(tool, operation).with_idempotency_key(noted == Some(true)).with_places(&places);
     let verdict = entered.policy().judge(&asked);
     if !verdict.reasons().is_empty() {
-        entered
-            .trail()
-            .with(|facts| verdict.reasons().iter().for_each(|found| facts.found(*found)));
+        entered.trail().with(|facts| {
+            verdict.reasons().iter().for_each(|found| facts.found(*found));
+            facts.egress_violation_at = places.egress_violation().map(Into::into);
+            facts.fs_violation_at = places.fs_violation().map(Into::into);
+        });
     }
     verdict
 }

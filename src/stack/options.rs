@@ -6,11 +6,11 @@ use crate::digest::DigestKey;
 use crate::identity::Detail;
 use crate::limit::HARD_MAX_ARGUMENTS;
 use crate::otel::{IncompleteOtel, Otel};
-use crate::policy::{Policy, PolicyError};
+use crate::policy::{LocalDisk, Policy, PolicyError};
 use crate::registry::{Denials, Manner};
 use crate::secret::Secret;
 use crate::sign::{KeyError, LocalDevSigner, PublicKey, Signer, key_file, read_digest_key};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -408,8 +408,11 @@ impl Sec0Options {
 
     fn share(self, log: Option<Log>) -> Shared {
         let modes = self.modes();
+        let mut own = self.policy.own_files();
+        // Without a current directory a relative one could not have been opened.
+        own.extend(absolute(&self.audit_dir));
         Shared {
-            policy: Arc::new(self.policy),
+            policy: Arc::new(self.policy.on_disk(&own, &LocalDisk)),
             log,
             modes,
             digest_key: self.digest_key,

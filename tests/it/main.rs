@@ -34,6 +34,7 @@ mod machine;
 mod naming;
 mod panics;
 mod passthrough;
+mod places;
 mod programs;
 mod property;
 mod reasons;

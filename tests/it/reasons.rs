@@ -44,11 +44,13 @@ const fn row(wire: &'static str, force: Force, code: &'static str) -> Row {
     Row { wire, force, code, retryable: false, executed: false, status: "denied" }
 }
 
-const TABLE: [Row; 12] = [
+const TABLE: [Row; 14] = [
     Row { retryable: true, ..row("missing_audit_signature", Always, "AUDIT_UNAVAILABLE") },
     row("tool_not_in_allowlist", ByPolicy, "POLICY_DENIED"),
     row("version_unpinned", ByPolicy, "POLICY_DENIED"),
     row("missing_idempotency_for_side_effect", ByPolicy, "POLICY_DENIED"),
+    row("egress_violation", ByPolicy, "POLICY_DENIED"),
+    row("fs_violation", ByPolicy, "POLICY_DENIED"),
     row("payload_too_large", ByPolicy, "POLICY_DENIED"),
     Row {
         executed: true,
@@ -195,6 +197,8 @@ async fn raise(wire: &str, rules: Rules) -> Shot {
         "tool_not_in_allowlist" => plain(rules.allow(&["mcp://demo/echo"]), small()).await,
         "version_unpinned" => unpinned(rules.pinned()).await,
         "missing_idempotency_for_side_effect" => keyless(rules.keyed()).await,
+        "egress_violation" => plain(rules.egress(&["api.example.com"]), elsewhere()).await,
+        "fs_violation" => plain(rules.files(&["/srv/data/*"]), elsewhere()).await,
         "payload_too_large" => plain(rules.max_kb(1), large()).await,
         "duration_too_long" => slow(rules.max_ms(50)).await,
         "registry_mutation" => another_registry(&rules).await,
@@ -209,6 +213,11 @@ async fn raise(wire: &str, rules: Rules) -> Shot {
 
 fn small() -> Value {
     json!({ "text": SECRET })
+}
+
+/// Outside of whatever is allowed.
+fn elsewhere() -> Value {
+    json!({ "url": format!("https://{SECRET}.example/"), "path": format!("/{SECRET}") })
 }
 
 fn large() -> Value {

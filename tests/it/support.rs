@@ -22,11 +22,13 @@ use tokio::sync::Semaphore;
 pub(crate) type Answer = Result<CallToolResult, ErrorData>;
 
 /// The reasons that `deny_on` takes in this version.
-pub(crate) const NAMEABLE: [&str; 8] = [
+pub(crate) const NAMEABLE: [&str; 10] = [
     "missing_audit_signature",
     "tool_not_in_allowlist",
     "version_unpinned",
     "missing_idempotency_for_side_effect",
+    "egress_violation",
+    "fs_violation",
     "payload_too_large",
     "duration_too_long",
     "registry_mutation",
@@ -45,6 +47,7 @@ pub(crate) struct Rules {
     kb: u64,
     ms: u64,
     key_ref: Option<String>,
+    places: String,
 }
 
 impl Rules {
@@ -60,6 +63,7 @@ impl Rules {
             kb: 0,
             ms: 0,
             key_ref: None,
+            places: String::new(),
         }
     }
 
@@ -93,6 +97,18 @@ impl Rules {
         self
     }
 
+    /// `security.egress_allowlist`.
+    pub(crate) fn egress(mut self, entries: &[&str]) -> Self {
+        self.places = format!("{}\x20 egress_allowlist: {entries:?}\n", self.places);
+        self
+    }
+
+    /// `security.fs_allowlist`.
+    pub(crate) fn files(mut self, entries: &[&str]) -> Self {
+        self.places = format!("{}\x20 fs_allowlist: {entries:?}\n", self.places);
+        self
+    }
+
     pub(crate) fn max_kb(mut self, kb: u64) -> Self {
         self.kb = kb;
         self
@@ -109,7 +125,7 @@ impl Rules {
     }
 
     pub(crate) fn yaml(&self) -> String {
-        let Self { allow, mode, deny_on, pinned, keyed, overrides, kb, ms, key_ref } = self;
+        let Self { allow, mode, deny_on, pinned, keyed, overrides, kb, ms, key_ref, places } = self;
         let overrides = overrides.join(", ");
         let mode = mode.map_or(String::new(), |mode| format!("  mode: {mode}\n"));
         let key_ref = key_ref.as_ref().map_or(String::new(), |at| format!(", key_ref: {at:?}"));
@@ -125,7 +141,8 @@ impl Rules {
              enforcement:\n{mode}\
              \x20 deny_on: {deny_on:?}\n\
              security:\n\
-             \x20 limits: {{max_payload_kb: {kb}, max_duration_ms: {ms}}}\n"
+             \x20 limits: {{max_payload_kb: {kb}, max_duration_ms: {ms}}}\n\
+             {places}"
         )
     }
 

@@ -6,6 +6,7 @@ mod contract;
 mod json_schema;
 mod judging;
 mod operation;
+mod places;
 mod reading;
 mod rows;
 mod schema;

@@ -8,7 +8,7 @@ const ROOT_KEYS: &str = "`tenant`, `security_level`, `default_retention`, `signi
     `observability`, `privacy`, `side_effects`, `agent_guard`, `skills`, `compliance`, \
     `sec0_export`, `llm_judge`, `sast`, `dast`";
 const REASONS: &str = "`missing_audit_signature`, `tool_not_in_allowlist`, `version_unpinned`, \
-    `missing_idempotency_for_side_effect`, `payload_too_large`, `duration_too_long`, `registry_mutation`, `handler_swap`";
+    `missing_idempotency_for_side_effect`, `egress_violation`, `fs_violation`, `payload_too_large`, `duration_too_long`, `registry_mutation`, `handler_swap`";
 
 fn lines(count: usize, line: impl FnMut(usize) -> String) -> String {
     (0..count).map(line).collect::<Vec<_>>().join("\n")
@@ -181,8 +181,8 @@ fn a_value_outside_what_is_allowed_is_named_with_the_nearest_that_is() {
             "7:25: `enforcement.deny_on[0]` is `gremlins`, which is not a reason; this version has {REASONS}",
         ),
         (
-            enforcing("{deny_on: [egress_violation, fs_violation]}"),
-            "7:25: `enforcement.deny_on[0]` is `egress_violation`, which this version never raises: URL arguments are not checked yet; take it out\n7:43: `enforcement.deny_on[1]` is `fs_violation`, which this version never raises: path arguments are not checked yet; take it out",
+            enforcing("{deny_on: [sast_failed]}"),
+            "7:25: `enforcement.deny_on[0]` is `sast_failed`, which this version never raises: code scans run beside the server, and none is wired in yet; take it out",
         ),
         (
             enforcing("{deny_on: [skill_scan_failed]}"),
@@ -246,7 +246,7 @@ fn an_override_that_is_wrong_is_named_with_its_place_and_the_way_out() {
     assert_says(&[
         (
             said("{tool: add}"),
-            "7:15: `tools.overrides[0]` says nothing; give it one of `op`, `side_effect`",
+            "7:15: `tools.overrides[0]` says nothing; give it one of `op`, `side_effect`, `url_args`, `path_args`",
         ),
         (said("{op: read}"), "7:15: missing key `tool` in `tools.overrides[0]`; it must be text"),
         (said("{tool: add, opp: read, op: read}"), &unknown),
@@ -263,8 +263,8 @@ fn an_override_that_is_wrong_is_named_with_its_place_and_the_way_out() {
             "7:40: `tools.overrides[0].side_effect` must be `true` or `false`, found `no`, which is text in YAML 1.2; write `false`",
         ),
         (
-            said("{tool: add, op: read, url_args: []}, {tool: add, op: read, path_args: [to]}"),
-            "7:47: `tools.overrides[0].url_args` is refused: URL arguments are not checked yet; leave it out\n7:85: `tools.overrides[1].path_args` is refused: path arguments are not checked yet; leave it out",
+            said("{tool: add, url_args: [/a~2]}, {tool: add, op: read, path_args: ['']}"),
+            "7:38: `tools.overrides[0].url_args[0]` is `/a~2`, which is no JSON pointer; write one such as `/path` or `/items/0/url`\n7:80: `tools.overrides[1].path_args[0]` must have at least one character",
         ),
         (said("add"), "7:15: `tools.overrides[0]` must be a map, found text"),
     ]);
@@ -282,8 +282,8 @@ fn what_is_not_built_is_refused_with_its_place_and_the_way_out() {
             "7:28: `enforcement.escalate_on` is refused: approvals are not built yet; leave it out or set it to `[]`",
         ),
         (
-            with("security: {egress_allowlist: []}"),
-            "8:30: `security.egress_allowlist` is refused: URL arguments are not checked yet; leave it out",
+            with("security: {deny_subprocess: true}"),
+            "8:29: `security.deny_subprocess` is refused: what a handler starts cannot be seen from here; leave it out or set it to `false`",
         ),
         (
             with("observability: {otlp_endpoint: 'http://x'}"),

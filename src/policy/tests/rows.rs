@@ -31,6 +31,8 @@ const NO_COUNT: &[&str] = &["0", "-1", "0.5"];
 pub(super) const BLANK: &[&str] = &["\"\"", "\"  \""];
 const OTHER: &[&str] = &["\"other\"", "\"\""];
 const BLANKS: &[&str] = &["[\"\"]", "[7]", "[null]"];
+const BAD_ROOTS: &[&str] = &["[\"\"]", "[7]", "[\"data\"]"];
+const BAD_BASE: &[&str] = &["\"\"", "\"data\""];
 const RATIO: &[&str] = &["-0.1", "1.1"];
 const BAD_REASONS: &[&str] = &["[\"no_reason\"]", "[7]", "[\"unknown_tool\"]"];
 const KEY: &str = "\"ed25519:O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=\"";
@@ -64,8 +66,8 @@ pub(super) const ROWS: &[Row] = &[
     Row("tools.overrides[].tool", Enforced, None, "\"mcp://demo/*\"", BLANK),
     Row("tools.overrides[].op", Enforced, None, "\"read\"", OTHER),
     Row("tools.overrides[].side_effect", Enforced, None, "true", &["\"yes\""]),
-    Row("tools.overrides[].url_args", Refused, None, "[\"link\"]", BLANKS),
-    Row("tools.overrides[].path_args", Refused, None, "[\"link\"]", BLANKS),
+    Row("tools.overrides[].url_args", Enforced, None, "[\"link\"]", BLANKS),
+    Row("tools.overrides[].path_args", Enforced, None, "[\"/to/0\"]", BLANKS),
     Row("skills", Parts, None, "{\"allowlist\": [], \"deny_if_unpinned_version\": true}",
         &["{}", "{\"allowlist\": []}"]),
     Row("skills.allowlist", Refused, NONE, "[\"any\"]", BLANKS),
@@ -132,9 +134,9 @@ pub(super) const ROWS: &[Row] = &[
     Row("security", Enforced, MAP, "{}", &[]),
     Row("security.allow_versions", Refused, MAP, "{\"demo\": [\"1.0\"]}",
         &["{\"demo\": \"1.0\"}", "{\"demo\": [1.0]}", "{\"demo\": [\"\"]}"]),
-    Row("security.egress_allowlist", Refused, None, "[]", BLANKS),
-    Row("security.fs_allowlist", Refused, None, "[\"/data/*\"]", BLANKS),
-    Row("security.fs_base", Refused, None, "\"/data\"", BLANK),
+    Row("security.egress_allowlist", Enforced, None, "[]", BLANKS),
+    Row("security.fs_allowlist", Enforced, None, "[\"/data/*\"]", BAD_ROOTS),
+    Row("security.fs_base", Enforced, None, "\"/data\"", BAD_BASE),
     Row("security.deny_subprocess", Refused, OFF, "true", &[]),
     Row("security.limits", Enforced, MAP, "{}", &[]),
     Row("security.limits.max_payload_kb", Enforced, ZERO, "1.5", NEGATIVE),

@@ -128,7 +128,10 @@ fn accepts_every_key_at_a_value_that_asks_for_nothing_unbuilt() {
         // off it may stand.
         let may_be_missing = matches!(unless, Some(Unless::Absent)) || path.starts_with("audit.mode.")
                 // An entry of a list asks for something.
-                || path.contains(['[', '*']);
+                || path.contains(['[', '*'])
+                // So does a list without which nothing is checked.
+                || path.ends_with("_allowlist")
+                || path == "security.fs_base";
         assert!(may_be_missing || at(&document, &path).is_some(), "`{path}` is not tried");
     }
 }
@@ -172,6 +175,11 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         ("tools.overrides[].tool", json!("add")),
         ("tools.overrides[].op", json!("create")),
         ("tools.overrides[].side_effect", json!(true)),
+        ("tools.overrides[].url_args", json!(["to"])),
+        ("tools.overrides[].path_args", json!(["/items/0"])),
+        ("security.egress_allowlist", json!(["api.example.com"])),
+        ("security.fs_allowlist", json!(["/data/*"])),
+        ("security.fs_base", json!("/data")),
         ("side_effects.require_idempotency_key", json!(false)),
         ("security.side_effects.require_idempotency_key", json!(true)),
         ("enforcement.mode", json!("observe")),
@@ -203,6 +211,7 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
     assert_eq!(policy.digest_key_ref(), Some("file://d"));
     assert_eq!(policy.retain_days(), Some(31));
     assert!(policy.stores_raw_payloads());
+    assert!(policy.checks_places() && policy.checks_paths());
 }
 
 #[test]

@@ -2,10 +2,10 @@ use super::input;
 use crate::command::json;
 use crate::failure::Failure;
 use clap::Args;
-use sec0::call::Arguments;
+use sec0::call::{Arguments, Declared};
 use sec0::canonical::{self, Limits};
 use sec0::identity::{ClaimName, Claimant, Detail, Origin, Said, claims};
-use sec0::policy::{Evidence, Explanation, NamedTool, Policy, Question};
+use sec0::policy::{Evidence, Explanation, LocalDisk, NamedTool, Policy, Question};
 use sec0::registry::Definition;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -68,7 +68,17 @@ impl Explain {
         let hints = subject.definition.as_ref().map(|tool| tool.hints).unwrap_or_default();
         let evidence = Evidence::new(subject.tool.tool_ref(), hints, !self.annotations_are_claims)
             .with_arguments(arguments.as_ref());
+        let nothing = Declared::default();
+        let declared = subject.definition.as_ref().map_or(&nothing, Definition::declared);
+        let policy = policy.clone().on_disk(&policy.own_files(), &LocalDisk);
+        let places = policy.look(subject.tool.tool_ref(), declared, arguments.as_ref(), &LocalDisk);
+        if policy.checks_paths() && arguments.is_some() {
+            let note = "paths were looked up on the disk of this machine, as it is now; the \
+                        audit directory of the server is not known here";
+            subject.notes.push(note.to_owned());
+        }
         let question = Question::new(evidence)
+            .with_places(&places)
             .with_argument_bytes(arguments.as_ref().map(size).transpose()?)
             .with_idempotency_key(has_key)
             .with_listed(subject.listed);

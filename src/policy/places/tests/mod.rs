@@ -1,0 +1,3 @@
+mod egress;
+mod paths;
+mod walk;

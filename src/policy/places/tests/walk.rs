@@ -1,0 +1,140 @@
+use super::super::super::compiled::Policy;
+use super::super::disk::NoDisk;
+use super::super::look::Places;
+use crate::call::{Declared, ToolRef};
+use serde_json::{Value, json};
+
+const LISTS: &str = "{egress_allowlist: [api.example.com], fs_allowlist: ['/data/*']}";
+
+fn policy(security: &str, overrides: &str) -> Policy {
+    let text = format!(
+        "tenant: acme\ndefault_retention: 30d\nsigning: {{enabled: true}}\nenforcement: {{}}\n\
+         tools: {{allowlist: ['mcp://demo/*'], overrides: {overrides}}}\nsecurity: {security}\n"
+    );
+    Policy::from_yaml(&text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn looked(policy: &Policy, schema: &Value, arguments: &Value) -> Places {
+    let declared = Declared::of_schema(schema.as_object().unwrap());
+    policy.look(ToolRef::new("demo", "t", None), &declared, arguments.as_object(), &NoDisk)
+}
+
+/// The first URL and the first path that are outside.
+fn outside(policy: &Policy, schema: &Value, arguments: &Value) -> (Option<String>, Option<String>) {
+    let places = looked(policy, schema, arguments);
+    (places.egress_violation().map(Into::into), places.fs_violation().map(Into::into))
+}
+
+#[test]
+fn arguments_are_found_by_name_at_any_depth() {
+    let policy = policy(LISTS, "[]");
+    let (good, bad) = ("https://api.example.com/", "https://evil.test/");
+    for (arguments, url, path) in [
+        (json!({"url": good, "path": "/data/x", "text": bad}), None, None),
+        (json!({"url": bad}), Some("/url"), None),
+        (json!({"imageUrl": bad, "x": 1}), Some("/imageUrl"), None),
+        (json!({"urls": [good, bad]}), Some("/urls/1"), None),
+        (json!({"urls": [[good], [[bad]]]}), Some("/urls/1/0/0"), None),
+        (json!({"a": {"b": [{"callback_uri": bad}]}}), Some("/a/b/0/callback_uri"), None),
+        (json!({"url": 7}), Some("/url"), None),
+        (json!({"url": null}), Some("/url"), None),
+        (json!({"url": true}), Some("/url"), None),
+        (json!({"url": []}), None, None),
+        (json!({"urls": [good, 7]}), Some("/urls/1"), None),
+        (json!({"url": "relative"}), Some("/url"), None),
+        (json!({"file": "/etc/passwd"}), None, Some("/file")),
+        (json!({"outputDir": "/data/../etc"}), None, Some("/outputDir")),
+        (json!({"files": [{"path": "/data/x", "content": "/etc"}]}), None, None),
+        (json!({"files": [{"path": "/etc/x", "content": ""}]}), None, Some("/files/0/path")),
+        (json!({"files": [{"name": "/etc/x"}]}), None, Some("/files/0")),
+        (json!({"files": {"/etc/x": "text"}}), None, Some("/files")),
+        (json!({"url": {"href": bad}}), Some("/url"), None),
+        (json!({"url": {"url": good}}), None, None),
+        (json!({"path": bad, "url": "/data/x"}), Some("/url"), Some("/path")),
+        (json!({"a/b~": {"url": bad}}), Some("/a~1b~0/url"), None),
+        (json!({"text": "see https://evil.test/", "note": "/etc/passwd"}), None, None),
+    ] {
+        let found = outside(&policy, &json!({}), &arguments);
+        let expected = (url.map(str::to_owned), path.map(str::to_owned));
+        assert_eq!(found, expected, "{arguments}");
+    }
+}
+
+#[test]
+fn arguments_are_found_by_the_format_of_the_schema() {
+    let policy = policy(LISTS, "[]");
+    let schema = json!({"properties": {
+        "target": {"type": "string", "format": "uri"},
+        "many": {"items": {"format": "uri-reference"}},
+        "where": {"format": "path"},
+    }});
+    let bad = "https://evil.test/";
+    for (arguments, url, path) in [
+        (json!({"target": bad}), Some("/target"), None),
+        (json!({"many": ["https://api.example.com/", bad]}), Some("/many/1"), None),
+        (json!({"many": ["/relative"]}), Some("/many/0"), None),
+        (json!({"where": "/etc"}), None, Some("/where")),
+        (json!({"other": bad}), None, None),
+    ] {
+        let expected = (url.map(str::to_owned), path.map(str::to_owned));
+        assert_eq!(outside(&policy, &schema, &arguments), expected, "{arguments}");
+    }
+}
+
+#[test]
+fn arguments_that_the_policy_names_are_added_by_every_entry_that_matches() {
+    let overrides = "[{tool: '*', side_effect: true}, {tool: t, url_args: [to, /in/0]}, \
+                      {tool: 'mcp://demo/*', path_args: [items]}, {tool: other, url_args: [not]}]";
+    let policy = policy(LISTS, overrides);
+    let bad = "https://evil.test/";
+    for (arguments, url, path) in [
+        (json!({"to": bad}), Some("/to"), None),
+        (json!({"in": [bad, "x"]}), Some("/in/0"), None),
+        (json!({"in": ["https://api.example.com/", bad]}), None, None),
+        (
+            json!({"to": {"deep": ["https://api.example.com/", {"er": bad}]}}),
+            Some("/to/deep/1/er"),
+            None,
+        ),
+        (json!({"to": {"deep": 7}}), Some("/to/deep"), None),
+        (json!({"items": ["/data/x", {"n": "/etc"}]}), None, Some("/items/1/n")),
+        (json!({"not": bad}), None, None),
+        (json!({"url": bad}), Some("/url"), None),
+    ] {
+        let expected = (url.map(str::to_owned), path.map(str::to_owned));
+        assert_eq!(outside(&policy, &json!({}), &arguments), expected, "{arguments}");
+    }
+}
+
+#[test]
+fn without_a_list_nothing_is_checked_and_an_empty_one_denies() {
+    let arguments = json!({"url": "x", "path": "x"});
+    for (security, url, path) in [
+        ("{}", false, false),
+        ("{egress_allowlist: []}", true, false),
+        ("{fs_allowlist: []}", false, true),
+        ("{egress_allowlist: [], fs_allowlist: []}", true, true),
+    ] {
+        let policy = policy(security, "[]");
+        assert_eq!(policy.checks_places(), url || path);
+        let found = outside(&policy, &json!({}), &arguments);
+        assert_eq!((found.0.is_some(), found.1.is_some()), (url, path), "{security}");
+    }
+}
+
+#[test]
+fn more_than_is_looked_at_is_a_violation_and_not_a_way_round() {
+    let policy = policy(LISTS, "[]");
+    let url = "https://api.example.com/";
+    let few = json!({"urls": vec![url; 1024]});
+    assert_eq!(outside(&policy, &json!({}), &few), (None, None));
+    let many = json!({"urls": vec![url; 1025]});
+    assert_eq!(outside(&policy, &json!({}), &many), (Some(String::new()), Some(String::new())));
+    let values = json!({"items": vec![0; 1_000_001], "z": {"url": "https://evil.test/"}});
+    assert!(outside(&policy, &json!({}), &values).0.is_some());
+    let deep = (0..400).fold(json!("x"), |inner, _| json!([inner]));
+    assert!(outside(&policy, &json!({}), &json!({ "deep": deep })).0.is_some());
+    let subschemas: serde_json::Map<_, _> = (0..5000).map(|n| (n.to_string(), json!({}))).collect();
+    let schema = json!({ "properties": subschemas });
+    assert!(outside(&policy, &schema, &json!({"x": 1})).0.is_some());
+}
