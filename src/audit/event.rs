@@ -2,8 +2,9 @@ use super::chain::Ties;
 use super::day::Day;
 use super::envelope::Site;
 use super::json::Object;
+use super::lapse::Lapse;
 use super::sink::Cut;
-use crate::call::{ServerIdent, SpanIds, ToolName};
+use crate::call::{LockRule, ServerIdent, SpanIds, ToolName};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::sign::PublicKey;
@@ -25,6 +26,7 @@ enum What {
     KeyChange(PublicKey),
     Retention(Expired),
     RegistryMutation { server: Arc<ServerIdent>, name: Box<str> },
+    RegistryDrift { server: Arc<ServerIdent>, lapse: Box<Lapse> },
 }
 
 /// What the log could not record one by one, and counted instead.
@@ -63,6 +65,17 @@ impl Event {
         Self { at, span, what }
     }
 
+    /// The tools of `server` are not those in its lock file. `span` is the call in which it was
+    /// seen; all zero outside a call.
+    pub fn registry_drift(
+        at: Timestamp,
+        span: SpanIds,
+        server: Arc<ServerIdent>,
+        lapse: Lapse,
+    ) -> Self {
+        Self { at, span, what: What::RegistryDrift { server, lapse: Box::new(lapse) } }
+    }
+
     /// The log could not be written for a while; these were counted.
     pub(super) fn recovery(at: Timestamp, missed: Missed) -> Self {
         Self { at, span: SpanIds::default(), what: What::Missed(missed) }
@@ -93,6 +106,10 @@ impl Event {
 /// in the order of RFC 8785.
 pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &Ties<'_>) -> usize {
     let mut line = Object::open(out);
+    let lapse = event.what.lapse();
+    if let Some(lapse) = lapse {
+        line.flag("binary_changed", lapse.is_other_binary);
+    }
     if let What::Cut(cut) = &event.what {
         line.whole("cut_bytes", cut.bytes);
     }
@@ -104,6 +121,7 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
         What::Cut(cut) => line.text("file", &cut.file),
         What::Missed(missed) => line.ts("first_ts", missed.first),
         What::RegistryMutation { .. }
+        | What::RegistryDrift { .. }
         | What::Revived { .. }
         | What::KeyChange(_)
         | What::Retention(_) => {}
@@ -112,6 +130,10 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
     if let What::Retention(expired) = &event.what {
         line.whole("last_seq", expired.last_seq);
         line.whole("lines", expired.lines);
+    }
+    if let Some(lapse) = lapse {
+        line.text("lock", lapse.rule.as_str());
+        line.hex_or_null("lock_sha256", lapse.locked.as_ref().map(|it| it.as_bytes().as_slice()));
     }
     if let What::Missed(missed) = &event.what {
         line.ts("last_ts", missed.last);
@@ -135,6 +157,10 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
         line.digest("root_sha256", &expired.root);
     }
     line.whole("seq", ties.chain.seq);
+    if let Some(lapse) = lapse {
+        line.flag("server_changed", lapse.is_other_server);
+        line.hex("server_snapshot", lapse.registry.as_bytes());
+    }
     let sig_at = line.position();
     line.hex("span_id", &event.span.span_id);
     line.text("status", event.what.status());
@@ -142,7 +168,17 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
         line.text("target_name", name);
         line.text("target_server", server.at_version());
     }
+    if let What::RegistryDrift { server, lapse } = &event.what {
+        line.text_if("target_name", lapse.first.as_deref());
+        line.text("target_server", server.at_version());
+    }
     line.text("tenant", &site.tenant);
+    if let Some(lapse) = lapse {
+        line.whole("tools_added", lapse.added);
+        line.whole("tools_changed", lapse.changed);
+        line.whole("tools_removed", lapse.removed);
+        line.whole("tools_renamed", lapse.renamed);
+    }
     line.hex("trace_id", &event.span.trace_id);
     line.ts("ts", event.at);
     if let What::Missed(missed) = &event.what
@@ -155,11 +191,24 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
 }
 
 impl What {
+    fn lapse(&self) -> Option<&Lapse> {
+        match self {
+            Self::RegistryDrift { lapse, .. } => Some(lapse),
+            Self::Cut(_)
+            | Self::Missed(_)
+            | Self::Revived { .. }
+            | Self::KeyChange(_)
+            | Self::Retention(_)
+            | Self::RegistryMutation { .. } => None,
+        }
+    }
+
     fn kind(&self) -> &'static str {
         match self {
             Self::Cut(_) | Self::Missed(_) | Self::Revived { .. } => "recovery",
             Self::KeyChange(_) => "key_change",
             Self::RegistryMutation { .. } => "registry_mutation",
+            Self::RegistryDrift { .. } => "registry_drift",
             Self::Retention(_) => "retention",
         }
     }
@@ -172,6 +221,10 @@ impl What {
             | Self::KeyChange(_)
             | Self::Retention(_) => "ok",
             Self::RegistryMutation { .. } => "denied",
+            Self::RegistryDrift { lapse, .. } => match lapse.rule {
+                LockRule::Require => "denied",
+                LockRule::Warn => "ok",
+            },
         }
     }
 }

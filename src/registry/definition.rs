@@ -15,6 +15,8 @@ pub struct Definition {
     pub version: Option<ToolVersion>,
     /// SHA-256 of the canonical definition.
     pub digest: Digest,
+    /// The canonical definition itself, where it was kept: what `digest` is over.
+    pub text: Option<Arc<str>>,
     /// Which handler it was, where handlers can be told apart.
     pub handler: Option<HandlerId>,
     /// What its annotations say of it.
@@ -28,7 +30,15 @@ impl Definition {
     /// The definition of tool `name`, without annotations.
     pub fn new(name: &str, version: Option<ToolVersion>, digest: Digest) -> Self {
         let (hints, hints_believed) = (Hints::default(), true);
-        Self { name: name.into(), version, digest, handler: None, hints, hints_believed }
+        let text = None;
+        Self { name: name.into(), version, digest, text, handler: None, hints, hints_believed }
+    }
+
+    /// The same definition with its canonical text.
+    #[must_use]
+    pub fn with_text(mut self, text: Arc<str>) -> Self {
+        self.text = Some(text);
+        self
     }
 
     /// The same definition with these annotations, believed or not.

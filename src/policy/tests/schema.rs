@@ -59,7 +59,7 @@ audit: {mode: batch, signing: record, digest_key: 'file://keys/digest.key', reta
 expose: all
 rules: []
 approval_sets: {}
-registry: {}
+registry: {lock: require}
 observability:
   enabled: false
   otlp_endpoint: http://localhost:4317
