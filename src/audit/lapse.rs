@@ -1,5 +1,6 @@
-use crate::call::{LockRule, ToolName};
+use crate::call::{LockRule, ServerIdent, ToolName};
 use crate::digest::Digest;
+use std::sync::Arc;
 
 /// How far a server is from its lock file, in numbers.
 #[derive(Debug, Clone)]
@@ -7,6 +8,8 @@ use crate::digest::Digest;
 pub struct Lapse {
     /// What follows from it.
     pub rule: LockRule,
+    /// Which server it is.
+    pub server: Arc<ServerIdent>,
     /// The digest of the frozen registry.
     pub registry: Digest,
     /// The digest that it would have, had nothing changed; `None` where no lock file could be read.
@@ -25,9 +28,10 @@ pub struct Lapse {
 
 impl Lapse {
     /// With nothing to compare with, under this rule.
-    pub fn new(rule: LockRule, registry: Digest) -> Self {
+    pub fn new(rule: LockRule, server: Arc<ServerIdent>, registry: Digest) -> Self {
         Self {
             rule,
+            server,
             registry,
             locked: None,
             is_other_server: false,

@@ -102,7 +102,6 @@ impl Shared {
 
     /// One line of the log, and one for the operator, that the server is not the locked one.
     fn tell(&self, finding: &Finding, frozen: &Snapshot, server: &Arc<ServerIdent>) {
-        let rule = finding.rule();
         match (&finding.refused, &finding.drift) {
             (Some(refused), _) => {
                 tracing::error!(server = server.name(), %refused, "the server is refused; none of its tools is called");
@@ -113,7 +112,7 @@ impl Shared {
             (None, None) => {}
         }
         if let Some(log) = &self.log {
-            let mut lapse = Lapse::new(rule, frozen.digest());
+            let mut lapse = Lapse::new(finding.rule(), Arc::clone(server), frozen.digest());
             if let Some((drift, locked)) = finding.drift.as_ref().zip(finding.locked) {
                 lapse.locked = Some(locked);
                 lapse.is_other_server = drift.server.is_some();
@@ -122,8 +121,7 @@ impl Shared {
                     lapse.count(change.kind(), change.name());
                 }
             }
-            let (at, server) = (self.clock.wall(), Arc::clone(server));
-            log.event(Event::registry_drift(at, SpanIds::default(), server, lapse));
+            log.event(Event::registry_drift(self.clock.wall(), SpanIds::default(), lapse));
         }
     }
 

@@ -101,26 +101,20 @@ fn line_by_line(old: &[String], new: &[String], say: &mut impl FnMut(Side, &[Str
         }
     }
     let (mut i, mut j) = (0, 0);
-    loop {
-        match (old.get(i), new.get(j)) {
-            (None, None) => return,
-            (Some(one), Some(other)) if one == other => {
-                say(Side::Both, std::slice::from_ref(one));
-                (i, j) = (i + 1, j + 1);
-            }
-            (Some(one), other)
-                if other.is_none() || at(&lengths, i + 1, j) >= at(&lengths, i, j + 1) =>
-            {
-                say(Side::Locked, std::slice::from_ref(one));
-                i += 1;
-            }
-            (_, Some(other)) => {
-                say(Side::Now, std::slice::from_ref(other));
-                j += 1;
-            }
-            (Some(_), None) => return,
+    while let (Some(one), Some(other)) = (old.get(i), new.get(j)) {
+        if one == other {
+            say(Side::Both, std::slice::from_ref(one));
+            (i, j) = (i + 1, j + 1);
+        } else if at(&lengths, i + 1, j) >= at(&lengths, i, j + 1) {
+            say(Side::Locked, std::slice::from_ref(one));
+            i += 1;
+        } else {
+            say(Side::Now, std::slice::from_ref(other));
+            j += 1;
         }
     }
+    say(Side::Locked, old.get(i..).unwrap_or(&[]));
+    say(Side::Now, new.get(j..).unwrap_or(&[]));
 }
 
 /// Leaves out what is far from any change.

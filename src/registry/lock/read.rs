@@ -52,9 +52,13 @@ struct Format {
 
 pub(super) fn file(path: &Path) -> Result<Lock, LockError> {
     let name = path.display().to_string();
-    let bytes = read(path).map_err(|cause| match cause.kind() {
-        io::ErrorKind::NotFound => LockError::Missing { file: name.as_str().into() },
-        _ => LockError::Unreadable { file: name.as_str().into(), cause },
+    let bytes = read(path).map_err(|cause| {
+        let file = name.as_str().into();
+        if cause.kind() == io::ErrorKind::NotFound {
+            LockError::Missing { file }
+        } else {
+            LockError::Unreadable { file, cause }
+        }
     })?;
     text(&bytes, &name)
 }

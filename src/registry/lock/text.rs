@@ -7,111 +7,122 @@ use std::fmt;
 
 impl fmt::Display for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = format!("{{\n  \"version\": {}", Self::FORMAT);
+        write!(f, "{{\n  \"version\": {}", Self::FORMAT)?;
         if let Some(server) = &self.server {
             let (name, version) = (string(server.name()), string(server.version()));
-            out += &format!(
+            write!(
+                f,
                 ",\n  \"server\": {{\n    \"name\": {name},\n    \"version\": {version}\n  }}"
-            );
+            )?;
         }
         if let Some(binary) = self.binary {
-            out += &format!(",\n  \"binary_sha256\": \"{binary}\"");
+            write!(f, ",\n  \"binary_sha256\": \"{binary}\"")?;
         }
-        out += ",\n  \"tools\": [";
+        f.write_str(",\n  \"tools\": [")?;
         for (index, tool) in self.tools.iter().enumerate() {
-            out += if index == 0 { "\n    {\n" } else { ",\n    {\n" };
-            out += &format!("      \"name\": {},\n", string(&tool.name));
+            f.write_str(if index == 0 { "\n    {\n" } else { ",\n    {\n" })?;
+            writeln!(f, "      \"name\": {},", string(&tool.name))?;
             if let Some(version) = &tool.version {
-                out += &format!("      \"version\": {},\n", string(version.as_str()));
+                writeln!(f, "      \"version\": {},", string(version.as_str()))?;
             }
-            out += &format!("      \"sha256\": \"{}\",\n      \"definition\": ", tool.digest);
-            spread(&mut out, &tool.definition, 3);
-            out += "\n    }";
+            let definition = spread(&tool.definition, 3);
+            write!(
+                f,
+                "      \"sha256\": \"{}\",\n      \"definition\": {definition}\n    }}",
+                tool.digest
+            )?;
         }
-        out += if self.tools.is_empty() { "]\n}\n" } else { "\n  ]\n}\n" };
-        f.write_str(&out)
+        f.write_str(if self.tools.is_empty() { "]\n}\n" } else { "\n  ]\n}\n" })
     }
 }
 
 /// The lines of a canonical text, spread out.
 pub(super) fn lines(canonical: &str) -> Vec<String> {
-    let mut out = String::new();
-    spread(&mut out, canonical, 0);
-    out.lines().map(str::to_owned).collect()
+    spread(canonical, 0).lines().map(str::to_owned).collect()
 }
 
-/// Appends a canonical text with each member and item on a line of its own. The first line is not
-/// indented, the others by `levels` and their own depth.
-fn spread(out: &mut String, canonical: &str, levels: usize) {
+/// A canonical text with each member and item on a line of its own. The first line is not indented,
+/// the others by `levels` and their own depth.
+fn spread(canonical: &str, levels: usize) -> String {
+    let mut out = String::with_capacity(canonical.len().saturating_mul(2));
     let mut depth = levels;
+    let mut walk = Walk::default();
     let mut letters = canonical.chars().peekable();
-    let mut within = Within::Structure;
-    let start = |out: &mut String, depth: usize| {
-        out.push('\n');
-        out.extend(std::iter::repeat_n("  ", depth));
-    };
     while let Some(letter) = letters.next() {
-        match (within, letter) {
-            (Within::Escape, _) => within = Within::Text,
-            (Within::Text, '\\') => within = Within::Escape,
-            (Within::Text, '"') => within = Within::Structure,
-            (Within::Text, _) => {}
-            (Within::Structure, '"') => within = Within::Text,
-            (Within::Structure, '{' | '[') => {
+        if !walk.is_structure(letter) {
+            push_json(&mut out, letter);
+            continue;
+        }
+        match letter {
+            '{' | '[' => {
                 out.push(letter);
                 if let Some(close) = letters.next_if(|next| matches!(next, '}' | ']')) {
                     out.push(close);
                 } else {
                     depth = depth.saturating_add(1);
-                    start(out, depth);
+                    start_line(&mut out, depth);
                 }
-                continue;
             }
-            (Within::Structure, '}' | ']') => {
+            '}' | ']' => {
                 depth = depth.saturating_sub(1);
-                start(out, depth);
-            }
-            (Within::Structure, ',') => {
+                start_line(&mut out, depth);
                 out.push(letter);
-                start(out, depth);
-                continue;
             }
-            (Within::Structure, ':') => {
-                out.push_str(": ");
-                continue;
+            ',' => {
+                out.push(letter);
+                start_line(&mut out, depth);
             }
-            (Within::Structure, _) => {}
+            ':' => out.push_str(": "),
+            _ => out.push(letter),
         }
-        push_json(out, letter);
     }
+    out
 }
 
-/// Where in a JSON text a letter stands.
-#[derive(Clone, Copy)]
-enum Within {
-    Structure,
-    Text,
-    Escape,
+fn start_line(out: &mut String, depth: usize) {
+    out.push('\n');
+    out.extend(std::iter::repeat_n("  ", depth));
 }
 
 /// How many arrays and objects are open at once at the deepest place of a canonical text.
 pub(super) fn depth(canonical: &str) -> usize {
     let (mut deepest, mut depth) = (0_usize, 0_usize);
-    let mut within = Within::Structure;
+    let mut walk = Walk::default();
     for letter in canonical.chars() {
-        match (within, letter) {
-            (Within::Escape, _) | (Within::Structure, '"') => within = Within::Text,
-            (Within::Text, '\\') => within = Within::Escape,
-            (Within::Text, '"') => within = Within::Structure,
-            (Within::Structure, '{' | '[') => {
+        match letter {
+            _ if !walk.is_structure(letter) => {}
+            '{' | '[' => {
                 depth = depth.saturating_add(1);
                 deepest = deepest.max(depth);
             }
-            (Within::Structure, '}' | ']') => depth = depth.saturating_sub(1),
-            (Within::Text | Within::Structure, _) => {}
+            '}' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
         }
     }
     deepest
+}
+
+/// A way through a JSON text that knows what is a text in it.
+#[derive(Default)]
+struct Walk {
+    is_text: bool,
+    is_escape: bool,
+}
+
+impl Walk {
+    /// Takes the next letter; true where it belongs to no text, quotes included.
+    fn is_structure(&mut self, letter: char) -> bool {
+        let was_text = self.is_text;
+        if std::mem::take(&mut self.is_escape) {
+            return false;
+        }
+        match letter {
+            '"' => self.is_text = !was_text,
+            '\\' => self.is_escape = was_text,
+            _ => {}
+        }
+        !was_text
+    }
 }
 
 /// A text as a JSON string.
@@ -119,8 +130,8 @@ fn string(text: &str) -> String {
     let mut out = String::from("\"");
     let mut bytes = Vec::new();
     canonical::escape(&mut bytes, text);
-    let escaped = String::from_utf8(bytes).unwrap_or_default();
-    escaped.chars().for_each(|letter| push_json(&mut out, letter));
+    // What was escaped is the text it was, and so UTF-8.
+    String::from_utf8_lossy(&bytes).chars().for_each(|letter| push_json(&mut out, letter));
     out.push('"');
     out
 }
