@@ -343,7 +343,7 @@ async fn no_session_begins_with_a_server_that_is_refused() {
     let (asked, client) = tokio::io::duplex(1 << 16);
     let served = rmcp::ServiceExt::serve(evil, asked);
     let opened = rmcp::ServiceExt::serve((), client);
-    let (served, opened) = soon(futures::future::join(served, opened)).await;
+    let (served, opened) = Box::pin(soon(futures::future::join(served, opened))).await;
     let error = opened.map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("the server is not the one in its lock file"), "{error}");
     assert!(served.is_err());

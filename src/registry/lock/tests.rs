@@ -95,9 +95,9 @@ fn what_is_no_lock_file_is_refused_with_its_place() {
     };
     is("", "ends too early");
     is("{\n \"version\": }", "sec0.lock:2:13: this is no lock file: it is not JSON");
-    let deep = "[".repeat(100_000);
+    let deep = ["[".repeat(100_000), "]".repeat(100_000)].concat();
     is(
-        &format!("{{\"version\": 1, \"tools\": [{{\"definition\": {deep}"),
+        &format!("{{\"version\": 1, \"tools\": [{{\"definition\": {deep}}}]}}"),
         "it is not JSON, or nested",
     );
     is(&deep, "another type");
