@@ -1,4 +1,3 @@
-use super::options::StartError;
 use crate::call::{LockRule, Reason, ServerIdent};
 use crate::digest::Digest;
 use crate::registry::lock::digest_of_this_program;
@@ -51,9 +50,9 @@ impl LockGate {
     /// # Errors
     ///
     /// The lock file is required, and cannot be read.
-    pub(super) fn admit(self) -> Result<Self, StartError> {
+    pub(super) fn admit(self) -> Result<Self, LockError> {
         match self {
-            Self { rule: LockRule::Require, locked: Err(error), .. } => Err(error.into()),
+            Self { rule: LockRule::Require, locked: Err(error), .. } => Err(error),
             gate => Ok(gate),
         }
     }

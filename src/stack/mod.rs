@@ -1,11 +1,11 @@
 //! The call's way: one tower layer per step, in the order in which a call passes them.
 #![doc = include_str!("../../docs/stack.md")]
 
+mod lock; // The server is the one in its lock file.
 mod shared; // The state that the steps share.
 mod step; // The shape that they share.
 mod future; // The future that they share.
 mod guard; // The certainty of a record, held from entry to end.
-mod lock; // The server is the one in its lock file.
 mod options; // What an author may set.
 mod trace; // Opens the span, closes it with the outcome.
 mod record; // Exactly one record per call.
