@@ -2,8 +2,9 @@ use super::chain::Ties;
 use super::day::Day;
 use super::envelope::Site;
 use super::json::Object;
+use super::lapse::Lapse;
 use super::sink::Cut;
-use crate::call::{ServerIdent, SpanIds, ToolName};
+use crate::call::{LockRule, ServerIdent, SpanIds, ToolName};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::sign::PublicKey;
@@ -25,6 +26,7 @@ enum What {
     KeyChange(PublicKey),
     Retention(Expired),
     RegistryMutation { server: Arc<ServerIdent>, name: Box<str> },
+    RegistryDrift(Box<Lapse>),
 }
 
 /// What the log could not record one by one, and counted instead.
@@ -63,6 +65,12 @@ impl Event {
         Self { at, span, what }
     }
 
+    /// A server is not the one in its lock file. `span` is the call in which it was seen; all zero
+    /// outside a call.
+    pub fn registry_drift(at: Timestamp, span: SpanIds, lapse: Lapse) -> Self {
+        Self { at, span, what: What::RegistryDrift(Box::new(lapse)) }
+    }
+
     /// The log could not be written for a while; these were counted.
     pub(super) fn recovery(at: Timestamp, missed: Missed) -> Self {
         Self { at, span: SpanIds::default(), what: What::Missed(missed) }
@@ -92,7 +100,19 @@ impl Event {
 /// Appends the line of an event without its `sig` and says where `sig` belongs. The members stand
 /// in the order of RFC 8785.
 pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &Ties<'_>) -> usize {
-    let mut line = Object::open(out);
+    let line = Object::open(out);
+    match &event.what {
+        What::RegistryDrift(lapse) => write_drift(line, event, lapse, site, ties),
+        What::Cut(_)
+        | What::Missed(_)
+        | What::Revived { .. }
+        | What::KeyChange(_)
+        | What::Retention(_)
+        | What::RegistryMutation { .. } => write_other(line, event, site, ties),
+    }
+}
+
+fn write_other(mut line: Object<'_>, event: &Event, site: &Site, ties: &Ties<'_>) -> usize {
     if let What::Cut(cut) = &event.what {
         line.whole("cut_bytes", cut.bytes);
     }
@@ -100,13 +120,11 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
         line.text("day", &expired.day.to_string());
     }
     line.text("event", event.what.kind());
-    match &event.what {
-        What::Cut(cut) => line.text("file", &cut.file),
-        What::Missed(missed) => line.ts("first_ts", missed.first),
-        What::RegistryMutation { .. }
-        | What::Revived { .. }
-        | What::KeyChange(_)
-        | What::Retention(_) => {}
+    if let What::Cut(cut) = &event.what {
+        line.text("file", &cut.file);
+    }
+    if let What::Missed(missed) = &event.what {
+        line.ts("first_ts", missed.first);
     }
     line.text("key_id", ties.key_id);
     if let What::Retention(expired) = &event.what {
@@ -154,12 +172,47 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
     sig_at
 }
 
+/// The line about a server that is not the one in its lock file.
+fn write_drift(
+    mut line: Object<'_>,
+    event: &Event,
+    lapse: &Lapse,
+    site: &Site,
+    ties: &Ties<'_>,
+) -> usize {
+    line.flag("binary_changed", lapse.is_other_binary);
+    line.text("event", event.what.kind());
+    line.text("key_id", ties.key_id);
+    line.text("lock", lapse.rule.as_str());
+    let locked = lapse.locked.as_ref().map(Digest::as_bytes);
+    line.hex_or_null("lock_sha256", locked.map(<[u8; 32]>::as_slice));
+    line.digest("prev_sha256", &ties.chain.prev);
+    line.whole("seq", ties.chain.seq);
+    line.flag("server_changed", lapse.is_other_server);
+    line.hex("server_snapshot", lapse.registry.as_bytes());
+    let sig_at = line.position();
+    line.hex("span_id", &event.span.span_id);
+    line.text("status", event.what.status());
+    line.text_if("target_name", lapse.first.as_deref());
+    line.text("target_server", lapse.server.at_version());
+    line.text("tenant", &site.tenant);
+    line.whole("tools_added", lapse.added);
+    line.whole("tools_changed", lapse.changed);
+    line.whole("tools_removed", lapse.removed);
+    line.whole("tools_renamed", lapse.renamed);
+    line.hex("trace_id", &event.span.trace_id);
+    line.ts("ts", event.at);
+    line.close();
+    sig_at
+}
+
 impl What {
     fn kind(&self) -> &'static str {
         match self {
             Self::Cut(_) | Self::Missed(_) | Self::Revived { .. } => "recovery",
             Self::KeyChange(_) => "key_change",
             Self::RegistryMutation { .. } => "registry_mutation",
+            Self::RegistryDrift(_) => "registry_drift",
             Self::Retention(_) => "retention",
         }
     }
@@ -172,6 +225,10 @@ impl What {
             | Self::KeyChange(_)
             | Self::Retention(_) => "ok",
             Self::RegistryMutation { .. } => "denied",
+            Self::RegistryDrift(lapse) => match lapse.rule {
+                LockRule::Require => "denied",
+                LockRule::Warn => "ok",
+            },
         }
     }
 }

@@ -97,7 +97,6 @@ const SKILLS: &str = "skills are loaded by an agent's host, never by a tool serv
 const SCANS: &str = "code scans run beside the server, and none is wired in yet";
 const INSPECTION: &str = "the inspection of contents is not built yet";
 const EVALUATOR: &str = "it needs a contextual evaluator, which is not built yet";
-const LOCK_FILE: &str = "it compares with a lock file, which is not built yet";
 
 const RECOVERY: &str = "recovery writes it for a call in whose course the process ended";
 
@@ -123,9 +122,9 @@ reasons! {
         "A tool was added or its definition changed after the registry was frozen.";
     HandlerSwap "handler_swap" Critical Always HandlerSwap Here,
         "The handler registered for the tool is not the one that was frozen.";
-    ServerCodeChanged "server_code_changed" Critical ByPolicy PolicyDenied Later(LOCK_FILE),
+    ServerCodeChanged "server_code_changed" Critical ByPolicy PolicyDenied Here,
         "The server is not the one in the lock file.";
-    ToolCodeChanged "tool_code_changed" Critical ByPolicy PolicyDenied Later(LOCK_FILE),
+    ToolCodeChanged "tool_code_changed" Critical ByPolicy PolicyDenied Here,
         "The tool is not the one in the lock file.";
     SkillVersionChanged "skill_version_changed" High ByPolicy PolicyDenied Elsewhere(SKILLS),
         "A known skill has another version.";

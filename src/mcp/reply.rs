@@ -92,6 +92,14 @@ pub(super) fn list_refused(drift: &Drift) -> ErrorData {
     ErrorData::new(REGISTRY_FROZEN, format!("REGISTRY_FROZEN: {drift}"), Some(data))
 }
 
+/// The answer to whoever asks a server for anything about tools that is not the one in its lock
+/// file. Which tools differ is for the operator.
+pub(super) fn server_refused() -> ErrorData {
+    let data = json!({ "code": "REGISTRY_FROZEN" });
+    let message = "REGISTRY_FROZEN: the server is not the one in its lock file";
+    ErrorData::new(REGISTRY_FROZEN, message, Some(data))
+}
+
 fn stamped(mut result: CallToolResult, span: SpanIds) -> CallToolResult {
     let meta = result.meta.get_or_insert_with(MetaObject::new);
     meta.0.insert(TRACE_META.to_owned(), trace(span));

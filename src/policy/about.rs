@@ -47,7 +47,7 @@ const ALL: &[About] = &[
     on("expose", "Which tools a client is shown."),
     on("rules", "What arguments a call may have."),
     on("approval_sets", "Named sets of people who approve."),
-    on("registry", "The frozen registry."),
+    with("registry", "{}", "The frozen registry."),
     on("observability", "Telemetry."),
     with("privacy", "{}", "What of payloads is kept."),
     with("side_effects", "{}", "Calls with side effects."),
@@ -196,7 +196,10 @@ const ALL: &[About] = &[
         "audit.retain_days",
         "For how many days a day of the log is kept after it has ended; then its files are removed, see [audit.md](audit.md#how-long-it-is-kept). A part of a day counts as a whole one. Without it nothing is removed.",
     ),
-    on("registry.lock", "The lock file of tool definitions."),
+    on(
+        "registry.lock",
+        "What follows when the server is not the one in its lock file, see [registry.md](registry.md#the-lock-file). `require`: it does not start, whatever the mode. `warn`: it is recorded. Without it there is no comparison, unless the options name a lock file; then it is `warn`.",
+    ),
     // `rules`, `approval_sets`.
     on("rules[].id", "The name of the rule, in records."),
     on("rules[].tool", "The tools, as in the allowlist."),

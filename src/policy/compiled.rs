@@ -5,7 +5,7 @@ use super::error::{Place, Problem};
 use super::places::{self, Egress, EgressEntry, Pointer, Root, Roots, Scope};
 use super::tree::Node;
 use super::verdict::Effect;
-use crate::call::{AuditModes, Force, LineSigning, Reason};
+use crate::call::{AuditModes, Force, LineSigning, LockRule, Reason};
 use crate::digest::Digest;
 use std::error::Error;
 use std::time::Duration;
@@ -36,6 +36,7 @@ pub struct Policy {
     digest_key_ref: Option<String>,
     retain_days: Option<u32>,
     store_raw_payloads: bool,
+    lock_rule: Option<LockRule>,
     warnings: Vec<Problem>,
 }
 
@@ -119,6 +120,12 @@ impl Policy {
         self.store_raw_payloads
     }
 
+    /// `registry.lock`: what follows when the server is not the one in its lock file. `None` where
+    /// the policy does not say.
+    pub fn lock_rule(&self) -> Option<LockRule> {
+        self.lock_rule
+    }
+
     /// What this reason does to a call.
     pub fn effect(&self, reason: Reason) -> Effect {
         let denies = match reason.force() {
@@ -195,6 +202,7 @@ impl Policy {
             audit_modes: document.audit.modes(),
             line_signing: document.audit.signing,
             store_raw_payloads: document.privacy.store_raw_payloads,
+            lock_rule: document.registry.lock,
             retain_days: document.audit.retain_days(),
             digest_key_ref: document.audit.digest_key,
             tenant: document.tenant,

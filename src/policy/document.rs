@@ -1,5 +1,5 @@
 use super::words;
-use crate::call::{AuditMode, AuditModes, LineSigning, Op, Reason};
+use crate::call::{AuditMode, AuditModes, LineSigning, LockRule, Op, Reason};
 use serde::Deserialize;
 use std::fmt;
 use std::time::Duration;
@@ -24,6 +24,14 @@ pub(super) struct Document {
     pub(super) audit: Audit,
     #[serde(default)]
     pub(super) privacy: Privacy,
+    #[serde(default)]
+    pub(super) registry: Registry,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Registry {
+    pub(super) lock: Option<LockRule>,
 }
 
 #[derive(Debug, Default, Deserialize)]

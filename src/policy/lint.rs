@@ -50,6 +50,15 @@ pub(super) fn lint(policy: &Policy, root: &Node) -> Vec<Problem> {
             }
         }
     }
+    for reason in [Reason::ServerCodeChanged, Reason::ToolCodeChanged] {
+        if policy.lock_rule().is_none() && policy.deny_on().contains(&reason) {
+            let advice = format!(
+                "has `{reason}`, which nothing raises without a lock file; set `registry.lock`, or \
+                 name one in the options of the program"
+            );
+            deny_on.say(&mut found, &advice);
+        }
+    }
     if policy.max_payload_bytes() == Some(0) {
         let advice = "is less than 1, so every call with arguments is too large; write at least 1";
         Spot::of(root, PAYLOAD).say(&mut found, advice);

@@ -24,7 +24,6 @@ const UPLOAD: &str = "the export of the log is not built yet";
 const RATES: &str = "rate limits are not built yet";
 const RULES: &str = "argument rules are not built yet";
 const HIDING: &str = "every tool is listed; hiding some is not built yet";
-const LOCK: &str = "lock files are not built yet";
 const SIGNED: &str = "every record is signed, and that cannot be turned off";
 
 /// The keys of the document itself.
@@ -40,7 +39,7 @@ pub(super) const ROOT: &[Key] = &[
     Key::later("expose", Anything, Is("all"), HIDING),
     Key::later("rules", List(&Section(unbuilt::RULE)), Off, RULES),
     Key::later("approval_sets", Open(&Section(unbuilt::APPROVAL_SET)), Off, APPROVALS),
-    Key::parts("registry", &[Key::later("lock", WORDS, Absent, LOCK)]),
+    Key::new("registry", Section(&[Key::new("lock", OneOf(&["require", "warn"]))])),
     Key::parts("observability", OBSERVABILITY),
     Key::new("privacy", Section(PRIVACY)),
     Key::new("side_effects", Section(SIDE_EFFECTS)),

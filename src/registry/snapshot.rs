@@ -27,6 +27,11 @@ impl Snapshot {
         self.tools.get(name)
     }
 
+    /// All tools, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Definition>> {
+        self.tools.values()
+    }
+
     /// The digest of the whole: equal exactly when names, versions and definitions are.
     pub fn digest(&self) -> Digest {
         self.digest

@@ -1,3 +1,4 @@
+use super::lock::LockGate;
 use super::options::{Sec0Options, StartError};
 use super::shared::Shared;
 use super::{
@@ -7,8 +8,10 @@ use super::{
 };
 use crate::audit::{Event, ShutdownError};
 use crate::call::{ServerIdent, SpanIds, ToolName};
-use crate::registry::{Drift, Freeze, Manner, Snapshot};
+use crate::registry::lock::digest_of_this_program;
+use crate::registry::{Drift, Freeze, Lock, LockError, LockRefused, Manner, Snapshot};
 use crate::sign::Signer;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tower::layer::util::{Identity, Stack};
@@ -73,6 +76,57 @@ impl<M> Sec0SecurityLayer<M> {
     /// The layers of the steps, for a stack that is put together by hand.
     pub fn steps(&self) -> Steps {
         Steps { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Whether the server is the one in its lock file, where the policy requires that: for a program
+    /// that would rather not start than refuse. Ask when the server is wrapped. One whose tools are
+    /// only seen at its first request about tools is not refused before.
+    ///
+    /// # Errors
+    ///
+    /// `registry.lock` is `require`, and the server differs; every tool that does is named, up to
+    /// eight.
+    pub fn check_lock(&self) -> Result<(), LockRefused> {
+        let found = self.shared.gate.as_ref().and_then(LockGate::found);
+        match found.and_then(|finding| finding.refused.clone()) {
+            Some(refused) => Err(refused),
+            None => Ok(()),
+        }
+    }
+
+    /// The frozen tools as a lock, and the server that has them. The executable is not in it:
+    /// [`Lock::with_binary`] adds it, which is for programs that are not built anew every day.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is frozen yet.
+    pub fn lock(&self) -> Result<Lock, LockError> {
+        let frozen = self.shared.frozen.get().ok_or(LockError::NothingFrozen)?;
+        let lock = Lock::of(frozen);
+        Ok(match self.shared.frozen_of.get() {
+            Some(server) => lock.with_server((**server).clone()),
+            None => lock,
+        })
+    }
+
+    /// Writes the lock file of this server as it is now: the deliberate act after a change. It
+    /// counts from the next start on.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is frozen yet, or the file cannot be written.
+    pub fn write_lock(&self, file: impl AsRef<Path>) -> Result<(), LockError> {
+        self.lock()?.write(file)
+    }
+
+    /// As [`write_lock`](Self::write_lock), with the digest of the executable that runs: any other
+    /// build of it then counts as another server.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_lock`](Self::write_lock), or the executable cannot be read.
+    pub fn write_lock_with_binary(&self, file: impl AsRef<Path>) -> Result<(), LockError> {
+        self.lock()?.with_binary(digest_of_this_program()?).write(file)
     }
 
     /// Goes on under another signing key. A line that the old key signs introduces the new one, so a
@@ -209,6 +263,10 @@ where
 impl<S> Freeze for Trace<S> {
     fn freeze(&self, seen: Arc<Snapshot>) -> Arc<Snapshot> {
         Arc::clone(self.shared.frozen.get_or_init(|| seen))
+    }
+
+    fn refused(&self, server: &Arc<ServerIdent>) -> Option<LockRefused> {
+        self.shared.finding(server)?.refused.clone()
     }
 
     fn tampering(&self, server: &Arc<ServerIdent>, drift: &Drift) {

@@ -1,6 +1,7 @@
 //! The call's way: one tower layer per step, in the order in which a call passes them.
 #![doc = include_str!("../../docs/stack.md")]
 
+mod lock; // The server is the one in its lock file.
 mod shared; // The state that the steps share.
 mod step; // The shape that they share.
 mod future; // The future that they share.

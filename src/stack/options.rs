@@ -1,13 +1,14 @@
+use super::lock::LockGate;
 use super::shared::{Principals, Shared};
 use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, RawPayloads, Site, Stream};
-use crate::call::{AuditMode, AuditModes, LineSigning, ToolVersion};
+use crate::call::{AuditMode, AuditModes, LineSigning, LockRule, ToolVersion};
 use crate::clock::{Clock, System};
 use crate::digest::DigestKey;
 use crate::identity::Detail;
 use crate::limit::HARD_MAX_ARGUMENTS;
 use crate::otel::{IncompleteOtel, Otel};
 use crate::policy::{LocalDisk, Policy, PolicyError};
-use crate::registry::{Denials, Manner};
+use crate::registry::{Denials, LockError, Manner};
 use crate::secret::Secret;
 use crate::sign::{KeyError, LocalDevSigner, PublicKey, Signer, key_file, read_digest_key};
 use std::path::{Path, PathBuf, absolute};
@@ -49,6 +50,9 @@ pub struct Sec0Options {
     principals: Principals,
     detail: Detail,
     runs_unrecorded: bool,
+    lock_file: Option<PathBuf>,
+    /// Where the policy was read from: its lock file lies beside it.
+    policy_dir: PathBuf,
 }
 
 /// Why a layer cannot start.
@@ -64,6 +68,9 @@ pub enum StartError {
     /// The signing key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The policy requires a lock file, and it cannot be read.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// `otel` was given without all of its parts.
     #[error(transparent)]
     Otel(#[from] IncompleteOtel),
@@ -100,6 +107,8 @@ impl Sec0Options {
             principals: Principals::default(),
             detail: Detail::default(),
             runs_unrecorded: false,
+            lock_file: None,
+            policy_dir: PathBuf::new(),
         }
     }
 
@@ -113,6 +122,7 @@ impl Sec0Options {
     pub fn from_policy_file(path: impl AsRef<Path>) -> Result<Self, StartError> {
         let policy = Policy::from_file(path.as_ref())?;
         let mut options = Self::new(policy);
+        options.policy_dir = path.as_ref().parent().map(Path::to_owned).unwrap_or_default();
         if let Some(key_ref) = options.policy.key_ref() {
             options.signer = Some(Arc::new(LocalDevSigner::from_key_ref(key_ref)?));
         }
@@ -297,6 +307,17 @@ impl Sec0Options {
         self
     }
 
+    /// The lock file with which the server is compared when its tools are frozen. The policy's
+    /// `registry.lock` says what follows from a difference; without it, it is recorded. Where the
+    /// policy has the key and this was not called, the file is `sec0.lock` beside the policy's file,
+    /// or in the current directory for a policy that was not read by
+    /// [`from_policy_file`](Self::from_policy_file).
+    #[must_use]
+    pub fn lock_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.lock_file = Some(file.into());
+        self
+    }
+
     /// Where telemetry is to go. Nothing is exported by this version, and a warning at start says
     /// so; `otel.environment` stands in each record as `env`. A layer does not start with a part of
     /// it missing.
@@ -334,18 +355,28 @@ impl Sec0Options {
     }
 
     pub(super) fn start(mut self) -> Result<Shared, StartError> {
+        let gate = self.lock_gate().map(LockGate::admit).transpose()?;
         let log = self.open_log()?;
-        Ok(self.share(Some(log)))
+        Ok(self.share(Some(log), gate))
     }
 
     pub(super) fn start_or_refuse(mut self) -> Shared {
+        let gate = self.lock_gate();
         match self.open_log() {
-            Ok(log) => self.share(Some(log)),
+            Ok(log) => self.share(Some(log), gate),
             Err(error) => {
                 tracing::error!(%error, "the security layer cannot start; it refuses every call");
-                self.share(None)
+                self.share(None, gate)
             }
         }
+    }
+
+    /// What the server is held against, where the policy or the options ask for it.
+    fn lock_gate(&self) -> Option<LockGate> {
+        let rule = self.policy.lock_rule();
+        let rule = rule.or(self.lock_file.is_some().then_some(LockRule::Warn))?;
+        let beside = || self.policy_dir.join("sec0.lock");
+        Some(LockGate::open(rule, &self.lock_file.clone().unwrap_or_else(beside)))
     }
 
     fn open_log(&mut self) -> Result<Log, StartError> {
@@ -406,7 +437,7 @@ impl Sec0Options {
         self.audit_mode.map_or(self.policy.audit_modes(), AuditModes::all)
     }
 
-    fn share(self, log: Option<Log>) -> Shared {
+    fn share(self, log: Option<Log>, gate: Option<LockGate>) -> Shared {
         let modes = self.modes();
         let mut own = self.policy.own_files();
         // Without a current directory a relative one could not have been opened.
@@ -424,6 +455,8 @@ impl Sec0Options {
             detail: self.detail,
             runs_unrecorded: self.runs_unrecorded,
             frozen: OnceLock::new(),
+            frozen_of: OnceLock::new(),
+            gate,
             tampering_left: AtomicU32::new(Shared::MAX_TAMPERING),
         }
     }
@@ -477,7 +510,7 @@ mod tests {
         if let Some(mode) = mode {
             options = options.audit_mode(mode);
         }
-        options.share(None).modes
+        options.share(None, None).modes
     }
 
     #[test]

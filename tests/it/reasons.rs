@@ -12,7 +12,7 @@ use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
 use rmcp::{ErrorData, ServerHandler};
 use sec0::call::{Raised, Reason};
-use sec0::{Sec0SecurityLayer, ToolRouterExt};
+use sec0::{MapRegistry, Sec0SecurityLayer, ToolRouterExt};
 use serde_json::{Value, json};
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ const fn row(wire: &'static str, force: Force, code: &'static str) -> Row {
     Row { wire, force, code, retryable: false, executed: false, status: "denied" }
 }
 
-const TABLE: [Row; 14] = [
+const TABLE: [Row; 16] = [
     Row { retryable: true, ..row("missing_audit_signature", Always, "AUDIT_UNAVAILABLE") },
     row("tool_not_in_allowlist", ByPolicy, "POLICY_DENIED"),
     row("version_unpinned", ByPolicy, "POLICY_DENIED"),
@@ -59,6 +59,8 @@ const TABLE: [Row; 14] = [
     },
     row("registry_mutation", Always, "REGISTRY_FROZEN"),
     row("handler_swap", Always, "HANDLER_SWAP"),
+    row("server_code_changed", ByPolicy, "POLICY_DENIED"),
+    row("tool_code_changed", ByPolicy, "POLICY_DENIED"),
     row("layer_failed", Always, "POLICY_DENIED"),
     row("malformed_arguments", Always, "POLICY_DENIED"),
     Row { retryable: true, ..row("overloaded", Always, "RATE_LIMITED") },
@@ -203,6 +205,8 @@ async fn raise(wire: &str, rules: Rules) -> Shot {
         "duration_too_long" => slow(rules.max_ms(50)).await,
         "registry_mutation" => another_registry(&rules).await,
         "handler_swap" => swapped(&rules).await,
+        "server_code_changed" => unlocked(&rules, "0.9.0", "1.0").await,
+        "tool_code_changed" => unlocked(&rules, "1.0.0", "0.9").await,
         "layer_failed" => failing_layer(&rules).await,
         "malformed_arguments" => plain(rules, nested(200)).await,
         "overloaded" => overloaded(&rules).await,
@@ -318,6 +322,22 @@ async fn swapped(rules: &Rules) -> Shot {
     let held: Arc<RwLock<ToolRouter<Plugins>>> = Arc::new(RwLock::new(routes(route())));
     let server = Arc::clone(&held).serving(Plugins).layer(layer.clone());
     *held.write() = routes(route());
+    let answer = ask(&server, "add", small()).await;
+    shot(answer, &runs, &site, &layer).await
+}
+
+/// A server whose lock file has it in this version, and its tool in that.
+async fn unlocked(rules: &Rules, server: &str, version: &str) -> Shot {
+    let (site, runs) = (Site::default(), Runs::default());
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("sec0.lock");
+    let before = Site::default().layer(rules);
+    let _locked = MapRegistry::new("demo", server)
+        .tool(tool("add", Some(version)), runs.handler())
+        .layer(before.clone());
+    before.write_lock(&file).unwrap();
+    let layer = Sec0SecurityLayer::try_new(site.options(rules).lock_file(file)).unwrap();
+    let server = demo().tool(tool("add", Some("1.0")), runs.handler()).layer(layer.clone());
     let answer = ask(&server, "add", small()).await;
     shot(answer, &runs, &site, &layer).await
 }

@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 pub(crate) type Answer = Result<CallToolResult, ErrorData>;
 
 /// The reasons that `deny_on` takes in this version.
-pub(crate) const NAMEABLE: [&str; 10] = [
+pub(crate) const NAMEABLE: [&str; 12] = [
     "missing_audit_signature",
     "tool_not_in_allowlist",
     "version_unpinned",
@@ -33,6 +33,8 @@ pub(crate) const NAMEABLE: [&str; 10] = [
     "duration_too_long",
     "registry_mutation",
     "handler_swap",
+    "server_code_changed",
+    "tool_code_changed",
 ];
 
 /// A policy, put together and then written as YAML.

@@ -4,8 +4,8 @@ use crate::audit::envelope::{Form, write_call};
 use crate::audit::event::{Missed, write_event};
 use crate::audit::read::Line;
 use crate::call::{
-    Basis, Claimed, Decision, JsonText, KeyedDigests, Op, Operation, RareClaims, RejectedClaim,
-    ToolName, Unusable,
+    Basis, Claimed, Decision, JsonText, KeyedDigests, LockRule, Op, Operation, RareClaims,
+    RejectedClaim, ToolName, Unusable,
 };
 use crate::digest::Digest;
 use base64::Engine as _;
@@ -196,7 +196,21 @@ proptest! {
         let [refused, ran, events] = counts;
         let missed = Missed { refused, ran, events, first: at, last: at };
         let cut = Cut { file: name.as_str().to_owned(), bytes };
+        let found = [("added", refused), ("removed", ran), ("renamed", events), ("changed", bytes)];
+        let [with, without] = [LockRule::Require, LockRule::Warn].map(|rule| {
+            let registry = Digest::of(b"registry");
+            let mut lapse = Lapse::new(rule, Arc::clone(&server), registry);
+            if rule == LockRule::Require {
+                lapse.locked = Some(Digest::of(b"lock"));
+                for (kind, _) in found.into_iter().filter(|(_, count)| count % 2 == 0) {
+                    lapse.count(kind, name.as_str());
+                }
+            }
+            lapse
+        });
         for event in [
+            Event::registry_drift(at, SpanIds::default(), with),
+            Event::registry_drift(at, SpanIds::default(), without),
             Event::registry_mutation(at, SpanIds::default(), server, &name),
             Event::recovery(at, missed),
             Event::cut(at, cut),

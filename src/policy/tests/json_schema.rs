@@ -48,7 +48,8 @@ fn says_what_each_key_is_for_and_what_is_not_built_yet() {
     assert!(
         rules.starts_with("Refused: argument rules are not built yet; only `[]` is accepted. ")
     );
-    assert_eq!(at("/properties/registry/properties/lock/not"), &json!({}));
+    let lock = at("/properties/registry/properties/lock/enum");
+    assert_eq!(lock, &json!(["require", "warn"]));
     let breakers = "/properties/enforcement/properties/circuit_breakers/properties/min_samples";
     assert_eq!(at(breakers)["enum"], json!([0, 20]));
     assert_eq!(at("/properties/sec0_export/required"), &json!(["enabled"]));

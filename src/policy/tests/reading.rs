@@ -8,7 +8,8 @@ const ROOT_KEYS: &str = "`tenant`, `security_level`, `default_retention`, `signi
     `observability`, `privacy`, `side_effects`, `agent_guard`, `skills`, `compliance`, \
     `sec0_export`, `llm_judge`, `sast`, `dast`";
 const REASONS: &str = "`missing_audit_signature`, `tool_not_in_allowlist`, `version_unpinned`, \
-    `missing_idempotency_for_side_effect`, `egress_violation`, `fs_violation`, `payload_too_large`, `duration_too_long`, `registry_mutation`, `handler_swap`";
+    `missing_idempotency_for_side_effect`, `egress_violation`, `fs_violation`, `payload_too_large`, `duration_too_long`, `registry_mutation`, `handler_swap`, \
+    `server_code_changed`, `tool_code_changed`";
 
 fn lines(count: usize, line: impl FnMut(usize) -> String) -> String {
     (0..count).map(line).collect::<Vec<_>>().join("\n")

@@ -206,8 +206,8 @@ pub(super) const ROWS: &[Row] = &[
     Row("audit.retain_days", Enforced, None, "30", NO_COUNT),
     Row("audit.digest_key", Enforced, None, "\"file://k\"", &["\"\"", "\"file:// \"", "\"vault://k\"", "\"/k\""]),
     Row("expose", Refused, Some("\"all\""), "\"allowed\"", &[]),
-    Row("registry", Parts, MAP, "{}", &[]),
-    Row("registry.lock", Refused, None, "\"tools.lock\"", BLANK),
+    Row("registry", Enforced, MAP, "{}", &[]),
+    Row("registry.lock", Enforced, Some("\"warn\""), "\"require\"", OTHER),
     Row("rules", Refused, NONE, "[{\"id\": \"a\", \"tool\": \"*\", \"pointer\": \"/a\", \
         \"op\": \"exists\", \"effect\": \"deny\"}]", &["[{}]", "[7]", "[{\"id\": \"a\"}]"]),
     Row("rules[].id", Inner, None, "\"a\"", BLANK),

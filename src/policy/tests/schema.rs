@@ -4,7 +4,7 @@ use super::super::schema::{ROOT, every_key};
 use super::super::shape::{Key, Shape, Stands, Unless};
 use super::contract::{put, smallest};
 use super::*;
-use crate::call::{AuditMode, AuditModes, LineSigning};
+use crate::call::{AuditMode, AuditModes, LineSigning, LockRule};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ptr;
@@ -59,7 +59,7 @@ audit: {mode: batch, signing: record, digest_key: 'file://keys/digest.key', reta
 expose: all
 rules: []
 approval_sets: {}
-registry: {}
+registry: {lock: require}
 observability:
   enabled: false
   otlp_endpoint: http://localhost:4317
@@ -192,6 +192,7 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         ("audit.digest_key", json!("file://d")),
         ("audit.retain_days", json!(30.5)),
         ("privacy.store_raw_payloads", json!(true)),
+        ("registry.lock", json!("warn")),
     ] {
         put(&mut document, path, value);
     }
@@ -203,6 +204,7 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
     assert_eq!(policy.mode(), Mode::Observe);
     assert_eq!(policy.deny_on().len(), 1);
     assert!(policy.requires_idempotency_key());
+    assert_eq!(policy.lock_rule(), Some(LockRule::Warn));
     assert_eq!(policy.max_payload_bytes(), Some(2048));
     assert_eq!(policy.max_duration().unwrap().as_millis(), 1500);
     let modes = AuditModes { read: AuditMode::Blocking, write: AuditMode::BlockingStrict };

@@ -3,6 +3,7 @@
 mod audit;
 mod keygen;
 mod policy;
+mod tools;
 
 use crate::failure::Failure;
 use clap::Subcommand;
@@ -18,6 +19,9 @@ pub(crate) enum Command {
     /// Check policies.
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Pin the tools of a server, and see what became of them.
+    #[command(subcommand)]
+    Tools(tools::Tools),
 }
 
 impl Command {
@@ -27,6 +31,7 @@ impl Command {
             Self::Audit(audit) => audit.run(out),
             Self::Keygen(keygen) => keygen.run(out),
             Self::Policy(policy) => policy.run(out),
+            Self::Tools(tools) => tools.run(out),
         }
     }
 }
