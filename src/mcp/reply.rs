@@ -122,7 +122,7 @@ fn denial(refusal: &Refusal, span: SpanIds) -> Value {
     let reasons: Vec<_> = refusal.reasons().iter().map(|reason| reason.as_str()).collect();
     let mut denial = json!({
         "code": refusal.code().as_str(),
-        "reason": refusal.reason().as_str(),
+        "reason": refusal.found().as_str(),
         "reasons": reasons,
         "executed": refusal.executed(),
         "retryable": refusal.retry() != Retry::Never,

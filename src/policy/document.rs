@@ -1,6 +1,7 @@
 use super::words;
 use crate::call::{AuditMode, AuditModes, LineSigning, Op, Reason};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::fmt;
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ pub(super) struct Document {
     pub(super) audit: Audit,
     #[serde(default)]
     pub(super) privacy: Privacy,
+    /// Read from the tree, where each part has its place.
+    #[serde(default, rename = "rules")]
+    pub(super) _rules: Vec<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -25,7 +25,7 @@ pub(super) fn lint(policy: &Policy, root: &Node) -> Vec<Problem> {
                           is called and only recorded";
             deny_on.say(&mut found, advice);
         }
-        if policy.deny_on().is_empty() {
+        if policy.deny_on().is_empty() && !policy.rules().can_refuse() {
             let advice = "is in enforce mode, but `deny_on` is empty, so the policy refuses \
                           nothing; add reasons or write `mode: observe`";
             enforcement.say(&mut found, advice);
@@ -57,6 +57,8 @@ pub(super) fn lint(policy: &Policy, root: &Node) -> Vec<Problem> {
         Spot::of(root, "audit.digest_key").say(&mut found, advice);
     }
     allowlist.slashed(&mut found);
+    let implied = enforcement.node.is_none_or(|node| node.get("mode").is_none());
+    found.extend(policy.rules().lint(policy.mode(), implied));
     overshadowed(policy, &mut found);
     found.sort_by_key(|problem| (problem.line, problem.column));
     found

@@ -1,7 +1,7 @@
 use super::compiled::Policy;
 use super::pattern::MatchKind;
 use super::verdict::Verdict;
-use crate::call::{Operation, Reason, ToolRef, ToolVersion};
+use crate::call::{Arguments, Operation, Reason, ToolRef, ToolVersion};
 
 /// What a policy is asked about a call whose tool is known.
 #[derive(Debug, Clone, Copy)]
@@ -13,18 +13,27 @@ pub struct Asked<'a> {
     pub operation: Operation,
     /// Whether the caller sent an idempotency key.
     pub has_idempotency_key: bool,
+    /// The arguments, for the rules on them; `None` is judged as an empty map of them.
+    pub arguments: Option<&'a Arguments>,
 }
 
 impl<'a> Asked<'a> {
-    /// A call of `tool` that does this, without an idempotency key.
+    /// A call of `tool` that does this, without an idempotency key and without arguments.
     pub fn new(tool: ToolRef<'a>, operation: Operation) -> Self {
-        Self { tool, operation, has_idempotency_key: false }
+        Self { tool, operation, has_idempotency_key: false, arguments: None }
     }
 
     /// The same call with an idempotency key, or without one.
     #[must_use]
     pub fn with_idempotency_key(mut self, has_key: bool) -> Self {
         self.has_idempotency_key = has_key;
+        self
+    }
+
+    /// The same call with these arguments.
+    #[must_use]
+    pub fn with_arguments(mut self, arguments: Option<&'a Arguments>) -> Self {
+        self.arguments = arguments;
         self
     }
 }
@@ -74,10 +83,12 @@ impl Policy {
         verdict
     }
 
-    /// Judges a call by the allowlist, by the version of its tool, and by what it does.
+    /// Judges a call by the allowlist, by the version of its tool, by what it does, and by the rules
+    /// on its arguments.
     pub fn judge(&self, asked: &Asked<'_>) -> Verdict {
         let mut verdict = Verdict::allow();
         self.fold(&mut verdict, &self.hold_call(asked));
+        self.rules().judge(asked.tool, asked.arguments, self.mode(), &mut verdict);
         verdict
     }
 

@@ -58,8 +58,8 @@ where
         let verdict = judge(&intact);
         if verdict.ruling() == Ruling::Deny {
             // A denial always says why; one that did not would still be a denial.
-            let reason = verdict.deciding().unwrap_or(Reason::LayerFailed);
-            return StepFuture::refused(Refusal::new(reason));
+            let found = verdict.decided_by().cloned().unwrap_or(Reason::LayerFailed.into());
+            return StepFuture::refused(Refusal::new(found));
         }
         StepFuture::passed(self.inner.call(Judged { intact, verdict }))
     }
@@ -76,12 +76,15 @@ fn judge<X>(intact: &Intact<X>) -> Verdict {
         facts.operation = Some(operation);
         facts.claimed.idempotency_key.is_some()
     });
-    let asked = Asked::new(tool, operation).with_idempotency_key(noted == Some(true));
+    let asked = Asked::new(tool, operation)
+        .with_idempotency_key(noted == Some(true))
+        .with_arguments(entered.call().arguments.as_ref());
     let verdict = entered.policy().judge(&asked);
     if !verdict.reasons().is_empty() {
-        entered
-            .trail()
-            .with(|facts| verdict.reasons().iter().for_each(|found| facts.found(*found)));
+        entered.trail().with(|facts| {
+            verdict.reasons().iter().for_each(|found| facts.found(found.clone()));
+            facts.rules.extend_from_slice(verdict.rules());
+        });
     }
     verdict
 }

@@ -57,7 +57,7 @@ security:
     mode: partial
 audit: {mode: batch, signing: record, digest_key: 'file://keys/digest.key', retain_days: 30}
 expose: all
-rules: []
+rules: [{id: a, tool: add, pointer: /a, op: eq, value: 1, effect: allow, reason: no_a, mode: audit}]
 approval_sets: {}
 registry: {}
 observability:
@@ -155,11 +155,11 @@ fn accepts_each_section_that_is_not_built_when_it_is_off_or_empty() {
 #[test]
 fn a_section_that_is_off_turns_off_nothing_behind_it() {
     for more in [
-        "agent_guard: {enabled: false, block_on_count: 1}\nrules: [{id: a}]",
-        "observability: {enabled: false, sample: {success: 1, error: 1}}\nrules: [{id: a}]",
-        "rules: [{enabled: false}]\nsast: {enabled: false}",
+        "agent_guard: {enabled: false, block_on_count: 1}\napproval_sets: {a: {members: []}}",
+        "observability: {enabled: false, sample: {success: 1, error: 1}}\napproval_sets: {a: {members: []}}",
+        "approval_sets: {a: {enabled: false}}\nsast: {enabled: false}",
     ] {
-        assert!(wrong(&with(more)).contains("`rules` is refused: "), "{more}");
+        assert!(wrong(&with(more)).contains("`approval_sets` is refused: "), "{more}");
     }
 }
 
@@ -184,6 +184,14 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         ("audit.digest_key", json!("file://d")),
         ("audit.retain_days", json!(30.5)),
         ("privacy.store_raw_payloads", json!(true)),
+        ("rules[].id", json!("r")),
+        ("rules[].tool", json!("add")),
+        ("rules[].pointer", json!("/a")),
+        ("rules[].op", json!("eq")),
+        ("rules[].value", json!(1)),
+        ("rules[].effect", json!("deny")),
+        ("rules[].reason", json!("no_ones")),
+        ("rules[].mode", json!("audit")),
     ] {
         put(&mut document, path, value);
     }

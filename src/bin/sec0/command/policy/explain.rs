@@ -121,7 +121,7 @@ impl Explain {
     }
 
     fn tell(&self, it: &Explanation, notes: &[String], out: &mut Vec<u8>) -> Result<(), Failure> {
-        let reason = it.reason().map_or(String::new(), |reason| format!(", for {reason}"));
+        let reason = it.found().map_or(String::new(), |found| format!(", for {found}"));
         writeln!(out, "{}: {}{reason}", it.decision().as_str(), it.tool())?;
         if it.reasons().len() > 1 {
             let reasons: Vec<_> = it.reasons().iter().map(|reason| reason.as_str()).collect();
