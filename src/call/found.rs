@@ -41,11 +41,8 @@ impl Found {
     /// The spelling in replies, records and explanations: the rule's own token for `rule_denied`,
     /// else that of the reason.
     pub fn as_str(&self) -> &str {
-        let token = match self.reason {
-            Reason::RuleDenied => self.by.as_ref().and_then(|rule| rule.token.as_deref()),
-            _ => None,
-        };
-        token.unwrap_or(self.reason.as_str())
+        let rule = self.by.as_ref().filter(|_| self.reason == Reason::RuleDenied);
+        rule.and_then(|rule| rule.token.as_deref()).unwrap_or(self.reason.as_str())
     }
 }
 

@@ -121,7 +121,7 @@ impl Explanation {
 
 impl Serialize for Explanation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let reasons: Vec<_> = self.reasons().iter().map(|reason| reason.as_str()).collect();
+        let reasons: Vec<_> = self.reasons().iter().map(Found::as_str).collect();
         let operation = self.operation;
         let mut out = serializer.serialize_struct("Explanation", 10)?;
         out.serialize_field("decision", self.decision().as_str())?;

@@ -11,6 +11,8 @@ use std::str::FromStr as _;
 
 const MOST_OF_A_TENANT: usize = 256;
 const MOST_OF_AN_ID: usize = 128;
+/// Another spelling of a reason.
+const ALIAS: &str = "idempotency_missing";
 
 /// A tenant's name: it stands in every record.
 pub(super) fn tenant(text: &str) -> Result<(), String> {
@@ -129,7 +131,7 @@ pub(super) fn key_file(text: &str) -> Result<(), String> {
 }
 
 /// Something to read, and no control character.
-const TENANT: &str = r"^[^\u0000-\u001f\u007f-\u009f]*\S[^\u0000-\u001f\u007f-\u009f]*$";
+const TENANT: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 
 /// What JSON Schema can say of [`tenant`]: it counts characters.
 pub(super) fn tenant_schema() -> Value {
@@ -163,12 +165,13 @@ pub(super) fn key_file_schema() -> Value {
 
 /// What JSON Schema can say of [`token`].
 pub(super) fn token_schema() -> Value {
-    json!({"pattern": "^[a-z][a-z0-9_]{1,63}$"})
+    let own = Reason::ALL.iter().filter(|reason| **reason != Reason::RuleDenied);
+    let own: Vec<_> = own.map(|reason| reason.as_str()).chain([ALIAS]).collect();
+    json!({"pattern": "^[a-z][a-z0-9_]{1,63}$", "not": {"enum": own}})
 }
 
 /// The reasons of the policy's vocabulary that `which` picks, and every other way to write one.
 fn with_alias(which: impl Fn(Reason) -> bool) -> Vec<&'static str> {
-    const ALIAS: &str = "idempotency_missing";
     let mut words = spellings(&which);
     if Reason::from_wire(ALIAS).is_ok_and(which) {
         words.push(ALIAS);

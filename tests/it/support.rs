@@ -45,6 +45,7 @@ pub(crate) struct Rules {
     kb: u64,
     ms: u64,
     key_ref: Option<String>,
+    on_arguments: Vec<&'static str>,
 }
 
 impl Rules {
@@ -60,6 +61,7 @@ impl Rules {
             kb: 0,
             ms: 0,
             key_ref: None,
+            on_arguments: Vec::new(),
         }
     }
 
@@ -108,8 +110,16 @@ impl Rules {
         self
     }
 
+    /// An entry of `rules`, as YAML.
+    pub(crate) fn on_arguments(mut self, entry: &'static str) -> Self {
+        self.on_arguments.push(entry);
+        self
+    }
+
     pub(crate) fn yaml(&self) -> String {
-        let Self { allow, mode, deny_on, pinned, keyed, overrides, kb, ms, key_ref } = self;
+        let Self { allow, mode, deny_on, pinned, keyed, overrides, kb, ms, key_ref, on_arguments } =
+            self;
+        let on_arguments = on_arguments.join(", ");
         let overrides = overrides.join(", ");
         let mode = mode.map_or(String::new(), |mode| format!("  mode: {mode}\n"));
         let key_ref = key_ref.as_ref().map_or(String::new(), |at| format!(", key_ref: {at:?}"));
@@ -125,7 +135,8 @@ impl Rules {
              enforcement:\n{mode}\
              \x20 deny_on: {deny_on:?}\n\
              security:\n\
-             \x20 limits: {{max_payload_kb: {kb}, max_duration_ms: {ms}}}\n"
+             \x20 limits: {{max_payload_kb: {kb}, max_duration_ms: {ms}}}\n\
+             rules: [{on_arguments}]\n"
         )
     }
 

@@ -104,14 +104,14 @@ impl Part {
     fn at_start<'t>(&self, text: &'t str) -> Option<&'t str> {
         let mut rest = text.chars();
         let fits = |letter: &Letter| rest.next().is_some_and(|found| letter.is(found));
-        self.letters.iter().all(fits).then(|| rest.as_str())
+        self.letters.iter().all(fits).then_some(rest.as_str())
     }
 
     /// What of `text` precedes this piece at its end.
     fn at_end<'t>(&self, text: &'t str) -> Option<&'t str> {
         let mut rest = text.chars();
         let fits = |letter: &Letter| rest.next_back().is_some_and(|found| letter.is(found));
-        self.letters.iter().rev().all(fits).then(|| rest.as_str())
+        self.letters.iter().rev().all(fits).then_some(rest.as_str())
     }
 
     /// What of `text` follows this piece where it ends first.

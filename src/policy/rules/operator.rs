@@ -97,11 +97,11 @@ impl Operator {
         let read = Read { op, value };
         Ok(Self(match op {
             OpName::Eq | OpName::Ne => {
-                let values = read.values(std::slice::from_ref(read.given()?))?;
+                let values = values(std::slice::from_ref(read.given()?))?;
                 Test::Among { values, is: op == OpName::Eq }
             }
             OpName::In | OpName::NotIn => {
-                Test::Among { values: read.values(read.list()?)?, is: op == OpName::In }
+                Test::Among { values: values(read.list()?)?, is: op == OpName::In }
             }
             OpName::Prefix => Test::Prefix(read.part()?.into()),
             OpName::Suffix => Test::Suffix(read.part()?.into()),
@@ -156,10 +156,7 @@ impl Operator {
 
     /// How many values it compares with, where it compares with a list.
     pub(super) fn count(&self) -> Option<usize> {
-        match &self.0 {
-            Test::Among { values, .. } => Some(values.count()),
-            _ => None,
-        }
+        if let Test::Among { values, .. } = &self.0 { Some(values.count()) } else { None }
     }
 }
 
@@ -235,27 +232,21 @@ impl<'a> Read<'a> {
     }
 
     fn list(&self) -> Result<&'a [Value], String> {
-        match self.given()? {
-            Value::Array(items) if items.is_empty() || items.len() > MAX_VALUES => Err(format!(
-                "must be a list of 1 to {MAX_VALUES} values for `{}`, found {}",
-                self.op.as_str(),
-                items.len()
-            )),
-            Value::Array(items) => Ok(items),
-            other => Err(self.wrong("a list of values", other)),
+        let value = self.given()?;
+        let items = value.as_array().ok_or_else(|| self.wrong("a list of values", value))?;
+        if items.is_empty() || items.len() > MAX_VALUES {
+            let (op, found) = (self.op.as_str(), items.len());
+            return Err(format!(
+                "must be a list of 1 to {MAX_VALUES} values for `{op}`, found {found}"
+            ));
         }
-    }
-
-    fn values(&self, values: &[Value]) -> Result<Values, String> {
-        if values.iter().all(is_exact) { Ok(Values::new(values)) } else { Err(inexact()) }
+        Ok(items)
     }
 
     fn number(&self) -> Result<&'a Number, String> {
-        match self.given()? {
-            Value::Number(number) if is_exact_number(number) => Ok(number),
-            Value::Number(_) => Err(inexact()),
-            other => Err(self.wrong("a number", other)),
-        }
+        let value = self.given()?;
+        let number = value.as_number().ok_or_else(|| self.wrong("a number", value))?;
+        if is_exact_number(number) { Ok(number) } else { Err(inexact()) }
     }
 
     fn order(&self, allowed: &'static [Ordering]) -> Result<Test, String> {
@@ -281,10 +272,8 @@ impl<'a> Read<'a> {
 
     fn types(&self) -> Result<Vec<Type>, String> {
         let value = self.given()?;
-        let names = match value {
-            Value::Array(items) if !items.is_empty() => items.as_slice(),
-            one => std::slice::from_ref(one),
-        };
+        let list = value.as_array().filter(|items| !items.is_empty());
+        let names = list.map_or(std::slice::from_ref(value), Vec::as_slice);
         let found = names.iter().map(|name| {
             let name = name.as_str()?;
             Type::ALL.iter().find(|(word, _)| *word == name).map(|(_, one)| *one)
@@ -294,6 +283,10 @@ impl<'a> Read<'a> {
             format!("must be a type, or a list of types, for `type`: {words}")
         })
     }
+}
+
+fn values(values: &[Value]) -> Result<Values, String> {
+    if values.iter().all(is_exact) { Ok(Values::new(values)) } else { Err(inexact()) }
 }
 
 /// True where no number in the value was rounded when the file was read.

@@ -28,22 +28,20 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
         .dfa_size_limit(MAX_COMPILED)
         .nest_limit(MAX_NESTED)
         .build();
-    compiled.map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => {
-            "is a regular expression that takes too much memory; write smaller repetitions, or \
-             `(?-u:\\w)` in place of `\\w`"
-                .to_owned()
+    compiled.map_err(|error| {
+        if matches!(error, regex::Error::CompiledTooBig(_)) {
+            return "is a regular expression that takes too much memory; write smaller \
+                    repetitions, or `(?-u:\\w)` in place of `\\w`"
+                .to_owned();
         }
-        other => {
-            // The last line says what is wrong; those before it draw the pattern.
-            let said = other.to_string();
-            let said = said.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            format!(
-                "is `{}`, which is no regular expression: {}; mend it, or write a `glob`",
-                shown(pattern),
-                shown(said)
-            )
-        }
+        // The last line says what is wrong; those before it draw the pattern.
+        let said = error.to_string();
+        let said = said.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        format!(
+            "is `{}`, which is no regular expression: {}; mend it, or write a `glob`",
+            shown(pattern),
+            shown(said)
+        )
     })
 }
 

@@ -208,13 +208,13 @@ pub(super) const ROWS: &[Row] = &[
     Row("registry.lock", Refused, None, "\"tools.lock\"", BLANK),
     Row("rules", Enforced, None, "[{\"id\": \"a\", \"tool\": \"*\", \"pointer\": \"/a\", \
         \"op\": \"eq\", \"value\": 1, \"effect\": \"deny\"}]", &["[{}]", "[\"a\"]"]),
-    Row("rules[].id", Enforced, None, "\"a\"", BLANK),
+    Row("rules[].id", Enforced, None, "\"a\"", &["\"\"", "\"  \"", "\"a\\u0007\""]),
     Row("rules[].tool", Enforced, None, "\"*\"", BLANK),
     Row("rules[].pointer", Enforced, None, "\"/a~1b/0\"", &["\"a\"", "\"/~\"", "\"/~2\""]),
-    Row("rules[].op", Enforced, None, "\"len_le\"", OTHER),
-    Row("rules[].value", Enforced, None, "[1, {\"a\": null}]", &[]),
+    Row("rules[].op", Enforced, None, "\"exists\"", OTHER),
+    Row("rules[].value", Enforced, None, "true", &[]),
     Row("rules[].effect", Enforced, None, "\"ask\"", OTHER),
-    Row("rules[].reason", Enforced, None, "\"too_big\"", &["\"Too\"", "\"t\"", "\"0t\"", "\"a-b\""]),
+    Row("rules[].reason", Enforced, None, "\"too_big\"", &["\"Too\"", "\"t\"", "\"0t\"", "\"a-b\"", "\"unknown_tool\""]),
     Row("rules[].mode", Enforced, None, "\"audit\"", OTHER),
     Row("approval_sets", Refused, MAP, "{\"prod\": {\"members\": [{\"id\": \"ana\", \
         \"public_key\": \"ed25519:O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=\"}]}}",
