@@ -161,6 +161,10 @@ impl Policy {
 
     /// The entry of `tools.overrides` that says what this tool does.
     pub(super) fn override_of(&self, tool: ToolRef<'_>) -> Option<&Override> {
+        // Most policies have none, and then there is nothing to spell.
+        if self.overrides.is_empty() {
+            return None;
+        }
         self.overrides.get(self.overrides_by_tool.matching(tool).next()?)
     }
 

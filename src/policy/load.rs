@@ -36,7 +36,7 @@ impl Policy {
             }
         };
         if rules.all().len() != tree.get("rules").map_or(0, |rules| rules.items().len()) {
-            return Err(refused(torn(&"a rule was left out")));
+            return Err(refused(torn(&"lost rule")));
         }
         let document = serde_json::from_value(checked).map_err(|error| refused(torn(&error)))?;
         let canonical = tree.canonical().map_err(|error| refused(torn(&error)))?;

@@ -7,45 +7,42 @@ use regex::Regex;
 use serde_json::{Number, Value};
 use std::cmp::Ordering;
 
-macro_rules! operators {
-    ($( $name:ident $wire:literal $doc:literal; )*) => {
-        /// How an argument is compared: `rules[].op`.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[expect(clippy::exhaustive_enums, reason = "another operator must be read and explained")]
-        pub enum OpName { $( #[doc = $doc] $name, )* }
-
-        impl OpName {
-            /// All of them, in the order of the documentation.
-            pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
-
-            /// The spellings, in the same order.
-            pub const WORDS: &'static [&'static str] = &[ $( $wire, )* ];
-
-            /// The spelling in policies.
-            pub fn as_str(self) -> &'static str {
-                match self { $( Self::$name => $wire, )* }
-            }
-        }
-    };
-}
-
-operators! {
-    Eq "eq" "It is this value.";
-    Ne "ne" "It is another value.";
-    In "in" "It is one of these values.";
-    NotIn "not_in" "It is none of these values.";
-    Prefix "prefix" "The text begins so.";
-    Suffix "suffix" "The text ends so.";
-    Glob "glob" "The whole text fits the pattern.";
-    Regex "regex" "The text has a match.";
-    Gt "gt" "The number is more.";
-    Ge "ge" "The number is as much or more.";
-    Lt "lt" "The number is less.";
-    Le "le" "The number is as much or less.";
-    LenGt "len_gt" "It is longer.";
-    LenLe "len_le" "It is as long or shorter.";
-    Exists "exists" "It is there, or not.";
-    Type "type" "It is of this type, or of one of these.";
+/// How an argument is compared: `rules[].op`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "another operator must be read and explained")]
+pub enum OpName {
+    /// It is this value.
+    Eq,
+    /// It is another value.
+    Ne,
+    /// It is one of these values.
+    In,
+    /// It is none of these values.
+    NotIn,
+    /// The text begins so.
+    Prefix,
+    /// The text ends so.
+    Suffix,
+    /// The whole text fits the pattern.
+    Glob,
+    /// The text has a match.
+    Regex,
+    /// The number is more.
+    Gt,
+    /// The number is as much or more.
+    Ge,
+    /// The number is less.
+    Lt,
+    /// The number is as much or less.
+    Le,
+    /// It is longer.
+    LenGt,
+    /// It is as long or shorter.
+    LenLe,
+    /// It is there, or not.
+    Exists,
+    /// It is of this type, or of one of these.
+    Type,
 }
 
 /// An operator with what it compares with, read once.
@@ -167,6 +164,54 @@ impl Reading {
 }
 
 impl OpName {
+    /// All of them, in the order of the documentation.
+    pub const ALL: &'static [Self] = &[
+        Self::Eq,
+        Self::Ne,
+        Self::In,
+        Self::NotIn,
+        Self::Prefix,
+        Self::Suffix,
+        Self::Glob,
+        Self::Regex,
+        Self::Gt,
+        Self::Ge,
+        Self::Lt,
+        Self::Le,
+        Self::LenGt,
+        Self::LenLe,
+        Self::Exists,
+        Self::Type,
+    ];
+
+    /// The spellings, in the same order.
+    pub const WORDS: &'static [&'static str] = &[
+        "eq", "ne", "in", "not_in", "prefix", "suffix", "glob", "regex", "gt", "ge", "lt", "le",
+        "len_gt", "len_le", "exists", "type",
+    ];
+
+    /// The spelling in policies.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Eq => "eq",
+            Self::Ne => "ne",
+            Self::In => "in",
+            Self::NotIn => "not_in",
+            Self::Prefix => "prefix",
+            Self::Suffix => "suffix",
+            Self::Glob => "glob",
+            Self::Regex => "regex",
+            Self::Gt => "gt",
+            Self::Ge => "ge",
+            Self::Lt => "lt",
+            Self::Le => "le",
+            Self::LenGt => "len_gt",
+            Self::LenLe => "len_le",
+            Self::Exists => "exists",
+            Self::Type => "type",
+        }
+    }
+
     /// The operator that is written so.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|op| op.as_str() == text)

@@ -216,6 +216,7 @@ fn table() -> Vec<Row> {
 #[test]
 fn every_operator_says_of_every_argument_what_the_table_says() {
     let table = table();
+    assert!(OpName::ALL.iter().map(|op| op.as_str()).eq(OpName::WORDS.iter().copied()));
     for op in OpName::ALL {
         assert!(table.iter().any(|row| row.0 == op.as_str()), "no row of `{}`", op.as_str());
     }
