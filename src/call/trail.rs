@@ -202,8 +202,8 @@ impl TrailKeeper {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reason::Reason;
     use super::*;
+    use crate::call::Reason;
 
     fn facts() -> Facts {
         let server = Arc::new(ServerIdent::new("demo", "1.0.0"));
