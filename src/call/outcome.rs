@@ -1,3 +1,4 @@
+use super::found::{Found, keep};
 use super::reason::Reason;
 use super::span::SpanIds;
 use serde::Serialize;
@@ -111,19 +112,20 @@ pub struct Refusal(Box<Parts>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Parts {
     code: Code,
-    reason: Reason,
-    reasons: Vec<Reason>,
+    reason: Found,
+    reasons: Vec<Found>,
     executed: bool,
     retry: Retry,
 }
 
 impl Refusal {
     /// A refusal for `reason`, with the code of its row; the caller had better not retry.
-    pub fn new(reason: Reason) -> Self {
+    pub fn new(reason: impl Into<Found>) -> Self {
+        let reason = reason.into();
         Self(Box::new(Parts {
-            code: reason.code(),
+            code: reason.reason().code(),
+            reasons: vec![reason.clone()],
             reason,
-            reasons: vec![reason],
             executed: false,
             retry: Retry::Never,
         }))
@@ -145,10 +147,11 @@ impl Refusal {
 
     /// The same refusal with all that was found, in the order in which it was found.
     #[must_use]
-    pub fn with_reasons(mut self, reasons: Vec<Reason>) -> Self {
-        self.0.reasons = reasons;
-        if !self.0.reasons.contains(&self.0.reason) {
-            self.0.reasons.push(self.0.reason);
+    pub fn with_reasons<F: Into<Found>>(mut self, reasons: Vec<F>) -> Self {
+        self.0.reasons.clear();
+        let deciding = self.0.reason.clone();
+        for found in reasons.into_iter().map(Into::into).chain([deciding]) {
+            keep(&mut self.0.reasons, found);
         }
         self
     }
@@ -177,11 +180,16 @@ impl Refusal {
 
     /// The reason that decided.
     pub fn reason(&self) -> Reason {
-        self.0.reason
+        self.0.reason.reason()
+    }
+
+    /// The reason that decided, with the rule that found it.
+    pub fn found(&self) -> &Found {
+        &self.0.reason
     }
 
     /// All reasons, in the order in which they were found.
-    pub fn reasons(&self) -> &[Reason] {
+    pub fn reasons(&self) -> &[Found] {
         &self.0.reasons
     }
 

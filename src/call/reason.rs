@@ -35,6 +35,8 @@ pub enum Force {
     Always,
     /// It refuses in enforce when `deny_on` has it, else it is `would_deny`.
     ByPolicy,
+    /// It refuses in enforce, whatever `deny_on` holds, and is `would_deny` in observe.
+    InEnforce,
 }
 
 /// Whether this version can raise a reason, and so whether a policy may name it.
@@ -148,7 +150,8 @@ reasons! {
         Later(EVALUATOR), "A contextual evaluator denied the call.";
     ContextualEvaluatorEscalated "contextual_evaluator_escalated" High ByPolicy PolicyDenied
         Later(EVALUATOR), "A contextual evaluator asked for a human.";
-    // Ours. None of them can stand in `deny_on`: they refuse whatever it holds.
+    // Ours. None of them can stand in `deny_on`: they refuse whatever it holds, those of `rules` in
+    // enforce only.
     ApprovalRequired "approval_required" High Always PolicyDenied Here,
         "The policy asks for an approval, and nothing here can give one.";
     Cancelled "cancelled" Low Always Cancelled Here,
@@ -157,10 +160,16 @@ reasons! {
         "A layer that was put into the stack failed before the handler ran.";
     MalformedArguments "malformed_arguments" Medium Always PolicyDenied Here,
         "The arguments are nested too deeply or hold what JSON cannot say.";
+    NoRuleAllows "no_rule_allows" Medium InEnforce PolicyDenied Here,
+        "`rules` allow certain values of an argument, and the call's is none of them.";
     OutcomeUnknown "outcome_unknown" High Always AuditUnavailable Elsewhere(RECOVERY),
         "The process ended while the tool ran; whether it had its effect is not known.";
     Overloaded "overloaded" Low Always RateLimited Here,
         "A layer that was put into the stack shed the call.";
+    RuleDenied "rule_denied" High InEnforce PolicyDenied Here,
+        "An entry of `rules` denies the arguments; its own `reason` stands in place of this one.";
+    RuleError "rule_error" High InEnforce PolicyDenied Here,
+        "An argument has a type that an entry of `rules` cannot read.";
     UnknownTool "unknown_tool" Medium Always PolicyDenied Here,
         "The frozen registry has no tool of this name.";
 }

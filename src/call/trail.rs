@@ -1,9 +1,9 @@
 use super::claimed::Claimed;
+use super::found::{Cited, Found, keep};
 use super::name::{ServerIdent, ToolVersion};
 use super::operation::Operation;
 use super::outcome::Status;
 use super::payload::Payloads;
-use super::reason::Reason;
 use super::span::SpanIds;
 use crate::clock::Timestamp;
 use parking_lot::Mutex;
@@ -98,9 +98,11 @@ pub struct Facts {
     /// The same for path arguments.
     pub fs_violation_at: Option<Box<str>>,
     /// What was found against the call, in order, each once.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<Found>,
     /// The reason that decided a refusal.
-    pub refused_for: Option<Reason>,
+    pub refused_for: Option<Found>,
+    /// The rules of the policy that found something, in order.
+    pub rules: Vec<Arc<Cited>>,
     /// How the call ended.
     pub status: Status,
     /// When the handler started; `None` while it has not.
@@ -146,6 +148,7 @@ impl Facts {
             fs_violation_at: None,
             reasons: Vec::new(),
             refused_for: None,
+            rules: Vec::new(),
             status: Status::Cancelled,
             started: None,
             latency: Duration::ZERO,
@@ -156,10 +159,8 @@ impl Facts {
     }
 
     /// Keeps a reason, once, behind those found before.
-    pub fn found(&mut self, reason: Reason) {
-        if !self.reasons.contains(&reason) {
-            self.reasons.push(reason);
-        }
+    pub fn found(&mut self, reason: impl Into<Found>) {
+        keep(&mut self.reasons, reason.into());
     }
 
     /// The policy lets the call go on: `allow`, or `would_deny` where something was found.
@@ -209,6 +210,7 @@ impl TrailKeeper {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::Reason;
 
     fn facts() -> Facts {
         let server = Arc::new(ServerIdent::new("demo", "1.0.0"));
@@ -219,7 +221,7 @@ mod tests {
     fn the_facts_are_taken_once_and_the_trail_goes_silent() {
         let (trail, keeper) = Trail::open(facts());
         assert_eq!(trail.with(|facts| facts.found(Reason::UnknownTool)), Some(()));
-        assert_eq!(keeper.take().map(|facts| facts.reasons), Some(vec![Reason::UnknownTool]));
+        assert_eq!(keeper.take().unwrap().reasons, [Reason::UnknownTool]);
         assert!(keeper.take().is_none());
         assert_eq!(trail.with(Facts::permit), None);
     }

@@ -1,4 +1,4 @@
-use crate::call::{End, Outcome, Reason, Refusal, Reply, Retry, SpanIds};
+use crate::call::{End, Found, Outcome, Reason, Refusal, Reply, Retry, SpanIds};
 use crate::registry::{Denials, Drift, Manner};
 use rmcp::ErrorData;
 use rmcp::model::{
@@ -127,10 +127,10 @@ fn denied(refusal: &Refusal, span: SpanIds, denials: Denials) -> ToolReply {
 }
 
 fn denial(refusal: &Refusal, span: SpanIds) -> Value {
-    let reasons: Vec<_> = refusal.reasons().iter().map(|reason| reason.as_str()).collect();
+    let reasons: Vec<_> = refusal.reasons().iter().map(Found::as_str).collect();
     let mut denial = json!({
         "code": refusal.code().as_str(),
-        "reason": refusal.reason().as_str(),
+        "reason": refusal.found().as_str(),
         "reasons": reasons,
         "executed": refusal.executed(),
         "retryable": refusal.retry() != Retry::Never,

@@ -3,9 +3,10 @@ use super::document::{Document, Mode, Retention, Said, Security};
 use super::entry::{Entry, Override};
 use super::error::{Place, Problem};
 use super::places::{self, Egress, EgressEntry, Pointer, Root, Roots, Scope};
+use super::rules::{ByTool, Rules};
 use super::tree::Node;
 use super::verdict::Effect;
-use crate::call::{AuditModes, Force, LineSigning, LockRule, Reason};
+use crate::call::{AuditModes, Force, LineSigning, LockRule, Reason, ToolRef};
 use crate::digest::Digest;
 use std::error::Error;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct Policy {
     entries: Vec<Entry>,
     overrides: Vec<Override>,
     scope: Scope,
+    overrides_by_tool: ByTool,
+    rules: Rules,
     deny_if_unpinned: bool,
     require_idempotency_key: Option<&'static str>,
     max_payload_bytes: Option<u64>,
@@ -130,6 +133,7 @@ impl Policy {
     pub fn effect(&self, reason: Reason) -> Effect {
         let denies = match reason.force() {
             Force::Always => true,
+            Force::InEnforce => self.mode == Mode::Enforce,
             Force::ByPolicy => self.mode == Mode::Enforce && self.deny_on.contains(&reason),
         };
         if denies { Effect::Deny } else { Effect::WouldDeny }
@@ -174,6 +178,26 @@ impl Policy {
         &mut self.scope
     }
 
+    /// The entry of `tools.overrides` that says what this tool does.
+    pub(super) fn override_of(&self, tool: ToolRef<'_>) -> Option<&Override> {
+        // Most policies have none, and then there is nothing to spell.
+        if self.overrides.is_empty() {
+            return None;
+        }
+        self.overrides.get(self.overrides_by_tool.matching(tool).next()?)
+    }
+
+    /// `rules`.
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The same policy with these rules on arguments.
+    pub(super) fn with_rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
     /// Compiles a document that passed the check; `root` says where its parts stand.
     pub(super) fn compile(
         file: &str,
@@ -185,6 +209,7 @@ impl Policy {
         let deny_on: Vec<_> = document.enforcement.deny_on.iter().map(|denied| denied.0).collect();
         let implied = if deny_on.is_empty() { Mode::Observe } else { Mode::Enforce };
         let tools = &document.tools;
+        let overrides = overrides(&tools.overrides, root)?;
         Ok(Self {
             file: file.to_owned(),
             digest,
@@ -193,7 +218,9 @@ impl Policy {
             deny_on,
             allowlist: Allowlist::compile(tools.allowlist.iter().map(String::as_str))?,
             entries: entries(&tools.allowlist, root)?,
-            overrides: overrides(&tools.overrides, root)?,
+            overrides_by_tool: ByTool::new(overrides.iter().map(|said| &said.entry.pattern)),
+            overrides,
+            rules: Rules::default(),
             scope: scope(&document.security)?,
             deny_if_unpinned: tools.deny_if_unpinned_version,
             require_idempotency_key: required(&document),

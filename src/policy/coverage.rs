@@ -35,6 +35,14 @@ impl Policy {
                 found.push(unused(&said.entry, &format!("tools.overrides[{index}]"), &why));
             }
         }
+        for (index, entry, id) in self.rules().entries() {
+            if let Some(why) = tools.lacks(entry, false) {
+                let path = format!("rules[{index}].tool");
+                let text = shown(&entry.text);
+                let message = format!("`{path}` (of `{}`) is `{text}`, {why}", shown(id));
+                found.push(Problem::new(entry.place, &path, message));
+            }
+        }
         PolicyError::bounded(found)
     }
 }

@@ -1,6 +1,7 @@
 use super::words;
 use crate::call::{AuditMode, AuditModes, LineSigning, LockRule, Op, Reason};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::fmt;
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ pub(super) struct Document {
     pub(super) privacy: Privacy,
     #[serde(default)]
     pub(super) registry: Registry,
+    /// Read from the tree, where each part has its place.
+    #[serde(default, rename = "rules")]
+    pub(super) _rules: Vec<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -6,7 +6,7 @@ use crate::support::{
     Answer, NAMEABLE, Rules, Runs, Site, TokioClock, ask, assert_agree, demo, denial, done,
     is_fine, text, tool, trace,
 };
-use Force::{Always, ByPolicy};
+use Force::{Always, ByPolicy, InEnforce};
 use parking_lot::RwLock;
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
@@ -27,6 +27,7 @@ const SECRET: &str = "c0nfidential";
 enum Force {
     Always,
     ByPolicy,
+    InEnforce,
 }
 
 /// What a refusal for this reason looks like.
@@ -44,7 +45,7 @@ const fn row(wire: &'static str, force: Force, code: &'static str) -> Row {
     Row { wire, force, code, retryable: false, executed: false, status: "denied" }
 }
 
-const TABLE: [Row; 16] = [
+const TABLE: [Row; 19] = [
     Row { retryable: true, ..row("missing_audit_signature", Always, "AUDIT_UNAVAILABLE") },
     row("tool_not_in_allowlist", ByPolicy, "POLICY_DENIED"),
     row("version_unpinned", ByPolicy, "POLICY_DENIED"),
@@ -64,13 +65,16 @@ const TABLE: [Row; 16] = [
     row("layer_failed", Always, "POLICY_DENIED"),
     row("malformed_arguments", Always, "POLICY_DENIED"),
     Row { retryable: true, ..row("overloaded", Always, "RATE_LIMITED") },
+    row("rule_denied", InEnforce, "POLICY_DENIED"),
+    row("no_rule_allows", InEnforce, "POLICY_DENIED"),
+    row("rule_error", InEnforce, "POLICY_DENIED"),
     // On the wire it is rmcp's own error.
     row("unknown_tool", Always, "-32602"),
 ];
 
 /// Reasons that nothing can raise from outside.
 const OUT_OF_REACH: [(&str, &str); 2] = [
-    ("approval_required", "no policy of this version asks for an approval"),
+    ("approval_required", "a rule that asks has its own reason, too: `arguments` has it"),
     ("cancelled", "it takes a call that waits: `records` and `layers` have it"),
 ];
 
@@ -102,7 +106,11 @@ async fn every_reason_does_in_every_mode_what_its_row_says() {
                     }
                 };
                 let enforces = mode.map_or(listed, |mode| mode == "enforce");
-                let refuses = row.force == Always || (enforces && listed);
+                let refuses = match row.force {
+                    Always => true,
+                    ByPolicy => enforces && listed,
+                    InEnforce => enforces,
+                };
                 let shot = raise(row.wire, Rules::with(mode, &deny_on)).await;
                 let case = format!("{} mode={mode:?} listed={listed}", row.wire);
                 match (row.wire, refuses) {
@@ -192,6 +200,10 @@ impl Shot {
     }
 }
 
+const DENYING: &str = "{id: r, tool: add, pointer: /text, op: prefix, value: c0n, effect: deny}";
+const ALLOWING: &str = "{id: r, tool: add, pointer: /text, op: eq, value: word, effect: allow}";
+const READING_NUMBERS: &str = "{id: r, tool: add, pointer: /text, op: gt, value: 1, effect: deny}";
+
 /// Makes a call that raises this reason and no other.
 async fn raise(wire: &str, rules: Rules) -> Shot {
     match wire {
@@ -211,6 +223,9 @@ async fn raise(wire: &str, rules: Rules) -> Shot {
         "malformed_arguments" => plain(rules, nested(200)).await,
         "overloaded" => overloaded(&rules).await,
         "unknown_tool" => unknown(&rules).await,
+        "rule_denied" => plain(rules.on_arguments(DENYING), small()).await,
+        "no_rule_allows" => plain(rules.on_arguments(ALLOWING), small()).await,
+        "rule_error" => plain(rules.on_arguments(READING_NUMBERS), small()).await,
         other => panic!("no scene raises `{other}`"),
     }
 }

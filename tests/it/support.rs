@@ -50,6 +50,7 @@ pub(crate) struct Rules {
     ms: u64,
     key_ref: Option<String>,
     places: String,
+    on_arguments: Vec<&'static str>,
 }
 
 impl Rules {
@@ -66,6 +67,7 @@ impl Rules {
             ms: 0,
             key_ref: None,
             places: String::new(),
+            on_arguments: Vec::new(),
         }
     }
 
@@ -126,8 +128,15 @@ impl Rules {
         self
     }
 
+    /// An entry of `rules`, as YAML.
+    pub(crate) fn on_arguments(mut self, entry: &'static str) -> Self {
+        self.on_arguments.push(entry);
+        self
+    }
+
     pub(crate) fn yaml(&self) -> String {
-        let Self { allow, mode, deny_on, pinned, keyed, overrides, kb, ms, key_ref, places } = self;
+        let Self { allow, mode, deny_on, pinned, keyed, overrides, kb, ms, key_ref, .. } = self;
+        let (places, on_arguments) = (&self.places, self.on_arguments.join(", "));
         let overrides = overrides.join(", ");
         let mode = mode.map_or(String::new(), |mode| format!("  mode: {mode}\n"));
         let key_ref = key_ref.as_ref().map_or(String::new(), |at| format!(", key_ref: {at:?}"));
@@ -144,7 +153,7 @@ impl Rules {
              \x20 deny_on: {deny_on:?}\n\
              security:\n\
              \x20 limits: {{max_payload_kb: {kb}, max_duration_ms: {ms}}}\n\
-             {places}"
+             {places}rules: [{on_arguments}]\n"
         )
     }
 

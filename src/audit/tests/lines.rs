@@ -140,7 +140,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         });
         facts.decision = found.0;
         found.1.into_iter().for_each(|reason| facts.found(reason));
-        facts.refused_for = found.2;
+        facts.refused_for = found.2.map(Into::into);
         facts.started = found.3.then(|| System.monotonic());
         facts.latency = Duration::from_millis(rest.1);
         facts.claimed = rest.2;
@@ -305,7 +305,7 @@ fn the_line_of_a_call_is_this_one() {
     let mut facts = facts(3);
     facts.found(Reason::VersionUnpinned);
     facts.found(Reason::ToolNotInAllowlist);
-    facts.refused_for = Some(Reason::ToolNotInAllowlist);
+    facts.refused_for = Some(Reason::ToolNotInAllowlist.into());
     facts.decision = Decision::Deny;
     facts.status = Status::Denied;
     facts.started = None;

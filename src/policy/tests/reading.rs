@@ -373,7 +373,7 @@ fn hostile_text_is_refused_before_it_costs_anything() {
         });
     let deep = "nested deeper than 16 levels, which no policy needs; flatten it";
     let aliases = "too many anchors or aliases; write the values out";
-    let values = "the file has more than 100000 values; shorten it";
+    let values = "the file has more than 200000 values; shorten it";
     for (text, said) in [
         ("[".repeat(200_000), deep),
         ("{a: ".repeat(200_000), deep),
