@@ -1,10 +1,12 @@
 //! The call's way: one tower layer per step, in the order in which a call passes them.
 #![doc = include_str!("../../docs/stack.md")]
 
+mod keeping; // Where idempotency keys are.
 mod shared; // The state that the steps share.
 mod step; // The shape that they share.
 mod future; // The future that they share.
 mod guard; // The certainty of a record, held from entry to end.
+mod own_key; // The key in the audit directory.
 mod options; // What an author may set.
 mod trace; // Opens the span, closes it with the outcome.
 mod record; // Exactly one record per call.
@@ -14,7 +16,7 @@ mod limit; // How large, how long.
 mod verify; // The tool is the tool that was frozen.
 mod authorize; // What the policy says.
 // inspect: the arguments on the way in, the result on the way out.
-// dedupe: a repeated key gets its stored result.
+mod dedupe; // A repeated key gets its stored result.
 mod approve; // What a human says.
 mod reserve; // The intent is recorded.
 mod invoke; // The handler runs.
@@ -22,6 +24,7 @@ mod layer; // All of them, as one layer.
 
 pub use approve::{Approve, ApproveFuture, ApproveLayer, Permitted};
 pub use authorize::{Authorize, AuthorizeLayer, Judged};
+pub use dedupe::{Dedupe, DedupeFuture, DedupeLayer};
 pub use future::StepFuture;
 pub use identify::{Identified, Identify, IdentifyLayer};
 pub use invoke::{Invoke, InvokeFuture, InvokeLayer};

@@ -1,7 +1,10 @@
+use super::keeping::Deduping;
+use super::own_key::open_key;
 use super::shared::{Principals, Shared};
 use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, RawPayloads, Site, Stream};
 use crate::call::{AuditMode, AuditModes, LineSigning, ToolVersion};
 use crate::clock::{Clock, System};
+use crate::dedupe::{DedupeOptions, DedupeStore, StoreError};
 use crate::digest::DigestKey;
 use crate::identity::Detail;
 use crate::limit::HARD_MAX_ARGUMENTS;
@@ -9,7 +12,7 @@ use crate::otel::{IncompleteOtel, Otel};
 use crate::policy::{Policy, PolicyError};
 use crate::registry::{Denials, Manner};
 use crate::secret::Secret;
-use crate::sign::{KeyError, LocalDevSigner, PublicKey, Signer, key_file, read_digest_key};
+use crate::sign::{KeyError, LocalDevSigner, PublicKey, Signer, read_digest_key};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
@@ -49,6 +52,7 @@ pub struct Sec0Options {
     principals: Principals,
     detail: Detail,
     runs_unrecorded: bool,
+    deduping: Deduping,
 }
 
 /// Why a layer cannot start.
@@ -58,6 +62,9 @@ pub enum StartError {
     /// The audit log cannot be opened.
     #[error(transparent)]
     Audit(#[from] OpenError),
+    /// The store of idempotency keys cannot be opened.
+    #[error(transparent)]
+    Dedupe(#[from] StoreError),
     /// The key of the digests cannot be used.
     #[error("the key that `audit.digest_key` names cannot be used: {0}")]
     DigestKey(#[source] KeyError),
@@ -100,6 +107,7 @@ impl Sec0Options {
             principals: Principals::default(),
             detail: Detail::default(),
             runs_unrecorded: false,
+            deduping: Deduping::default(),
         }
     }
 
@@ -289,6 +297,21 @@ impl Sec0Options {
         self
     }
 
+    /// How repeated idempotency keys are dealt with. [`DedupeOptions::off`] turns it off: keys are
+    /// then only recorded, and a repeated call runs again.
+    #[must_use]
+    pub fn dedupe(mut self, options: DedupeOptions) -> Self {
+        self.deduping.options = options;
+        self
+    }
+
+    /// Where idempotency keys are kept, instead of `sec0.db` in the audit directory.
+    #[must_use]
+    pub fn dedupe_store(mut self, store: impl DedupeStore + 'static) -> Self {
+        self.deduping.store = Some(Arc::new(store));
+        self
+    }
+
     /// The bound on the arguments of a call that holds whatever the policy says (16 MiB of
     /// canonical JSON).
     #[must_use]
@@ -365,6 +388,7 @@ impl Sec0Options {
             let sink = FileSink::open_stream(&self.audit_dir, self.stream.clone())?;
             (Box::new(sink), Some(self.audit_dir.as_path()))
         };
+        self.deduping.open(dir)?;
         let signer = match self.signer.take() {
             Some(signer) => signer,
             None => Arc::new(open_key(self.policy.key_ref(), dir)?),
@@ -420,6 +444,7 @@ impl Sec0Options {
             principals: self.principals,
             detail: self.detail,
             runs_unrecorded: self.runs_unrecorded,
+            dedupe: self.deduping.share(),
             frozen: OnceLock::new(),
             tampering_left: AtomicU32::new(Shared::MAX_TAMPERING),
         }
@@ -430,34 +455,6 @@ impl Sec0Options {
 fn digest_key(policy: &Policy) -> Result<Option<DigestKey>, StartError> {
     let read = policy.digest_key_ref().map(read_digest_key);
     read.transpose().map_err(StartError::DigestKey)
-}
-
-/// The key that the policy names, else the one in the audit directory. There it is made when the
-/// directory has none and no log either: a log that exists must go on under its own key.
-fn open_key(key_ref: Option<&str>, audit_dir: Option<&Path>) -> Result<LocalDevSigner, KeyError> {
-    let dir = match (key_ref, audit_dir) {
-        (None, Some(dir)) => dir,
-        // Without either this is the error that says so.
-        (key_ref, _) => return LocalDevSigner::from_key_ref(key_ref.unwrap_or_default()),
-    };
-    let (keys, key) = (dir.join("keys"), dir.join("keys/ed25519.key"));
-    // They may be older than the directory's being private.
-    key_file::refuse_link(&keys)?;
-    key_file::refuse_link(&key)?;
-    if !key.exists() && !may_have_log(dir) {
-        key_file::generate(&key)?;
-    }
-    let signer = LocalDevSigner::from_file(&key)?;
-    key_file::complete(&key, signer.public_key())?;
-    Ok(signer)
-}
-
-/// A directory of which it cannot be said counts as one with a log.
-fn may_have_log(dir: &Path) -> bool {
-    let is_day =
-        |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with("audit-");
-    std::fs::read_dir(dir)
-        .map_or(true, |mut entries| entries.any(|entry| entry.map_or(true, is_day)))
 }
 
 #[cfg(test)]

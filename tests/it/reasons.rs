@@ -65,8 +65,13 @@ const TABLE: [Row; 12] = [
 ];
 
 /// Reasons that nothing can raise from outside.
-const OUT_OF_REACH: [(&str, &str); 2] = [
+const OUT_OF_REACH: [(&str, &str); 7] = [
     ("approval_required", "no policy of this version asks for an approval"),
+    ("idempotency_conflict", "it takes two calls: `dedupe` has it"),
+    ("idempotency_in_progress", "it takes two calls: `dedupe` has it"),
+    ("idempotency_not_kept", "it takes two calls: `dedupe` has it"),
+    ("idempotency_unavailable", "it takes a store that fails: `dedupe` has it"),
+    ("idempotency_unknown", "it takes two calls: `dedupe` has it"),
     ("cancelled", "it takes a call that waits: `records` and `layers` have it"),
 ];
 
