@@ -11,6 +11,8 @@ mod memory;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::walk;
 
 pub use error::StoreError;
 pub use key::{About, Asked, DedupeKey, Scope, Share};
