@@ -50,7 +50,7 @@ fn a_key_is_another_for_every_part_of_its_scope() {
 
 #[tokio::test]
 async fn a_result_is_given_back_until_its_time_is_over() {
-    let store = MemoryStore::new(DedupeOptions::default().ttl(Duration::from_secs(60)).bounds());
+    let store = MemoryStore::new(DedupeOptions::default().ttl(Duration::from_mins(1)).bounds());
     let ticket = first(begin(&store, "k", 1, 0).await);
     assert!(matches!(begin(&store, "k", 1, 0).await, Begun::Running));
     assert!(matches!(begin(&store, "k", 2, 0).await, Begun::OtherArguments));

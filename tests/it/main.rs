@@ -19,6 +19,7 @@ mod tools;
 mod bounds;
 mod by_hand;
 mod claims;
+mod dedupe;
 mod digests;
 mod docs;
 mod durable;

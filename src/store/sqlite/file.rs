@@ -63,6 +63,9 @@ fn secure(path: &Path, makes: bool) -> Result<(), DbError> {
     if found.uid() != rustix::process::geteuid().as_raw() {
         return Err(DbError::open(path, &"it belongs to another user; remove it"));
     }
+    if found.nlink() > 1 {
+        return Err(DbError::open(path, &"it has more than one name; remove the other hard links"));
+    }
     if found.mode() & 0o077 != 0 {
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
     }
