@@ -2,8 +2,8 @@
 
 use crate::drive::{Client, Era, House, Session, example};
 use crate::support::{
-    Answer, Latch, Rules, Runs, Site, annotated, ask_in, assert_agree, demo, denial, done,
-    eventually, is_fine, soon,
+    Answer, Latch, Rules, Runs, Site, TokioClock, annotated, ask_in, assert_agree, demo, denial,
+    done, eventually, is_fine, soon,
 };
 use futures::future::join;
 use rmcp::ServerHandler;
@@ -172,7 +172,7 @@ async fn a_repeat_does_not_wait_for_ever_and_may_come_again() {
         let rules = Rules::observe().max_ms(max_ms);
         let options = site.options(&rules).dedupe(DedupeOptions::default().wait(wait));
         // The disk's threads do not know of a paused clock.
-        let options = options.audit_mode(AuditMode::Batch);
+        let options = options.audit_mode(AuditMode::Batch).clock(Arc::new(TokioClock));
         let layer = Sec0SecurityLayer::try_new(options).unwrap();
         let server = demo().tool(writer(), latch.handler(&runs)).layer(layer.clone());
         let first = pay(&server, json!({}), ANA);
@@ -269,6 +269,7 @@ async fn a_call_that_is_dropped_while_the_tool_runs_leaves_its_key_unknown() {
 async fn a_deadline_that_ends_a_running_tool_leaves_its_key_unknown() {
     let (site, runs, latch) = (Site::default(), Runs::default(), Latch::new());
     let options = site.options(&Rules::enforce().max_ms(50)).audit_mode(AuditMode::Batch);
+    let options = options.clock(Arc::new(TokioClock));
     let layer = Sec0SecurityLayer::try_new(options).unwrap();
     let server = demo().tool(writer(), latch.handler(&runs)).layer(layer.clone());
     let late = denial(&pay(&server, json!({}), ANA).await);
