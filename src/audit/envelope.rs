@@ -1,6 +1,6 @@
 use super::chain::Ties;
 use super::json::Object;
-use crate::call::{Decision, Facts, Found, Reason, Status};
+use crate::call::{Decision, Dedupe, Facts, Found, Reason, Status};
 use crate::digest::Digest;
 
 /// What is the same in every record that one door writes.
@@ -120,6 +120,7 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form
         line.pairs("claims_rejected", rejected);
     }
     line.text_if("decision_reason", form.deciding(facts));
+    line.text_if("dedupe", facts.dedupe.map(Dedupe::as_str));
     if facts.decision == Decision::Deny {
         line.text("denial_level", "middleware");
     }

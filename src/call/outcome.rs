@@ -1,3 +1,4 @@
+use super::dedupe::{Dedupe, Lasting};
 use super::found::{Found, keep};
 use super::reason::Reason;
 use super::span::SpanIds;
@@ -54,6 +55,8 @@ pub enum Code {
     DeadlineExceeded,
     /// The handler is not the frozen one.
     HandlerSwap,
+    /// Whether the idempotency key was used before cannot be said now.
+    IdempotencyUnavailable,
     /// The idempotency key was used before.
     IdempotentDuplicate,
     /// The policy, or a hard rule, refused.
@@ -75,6 +78,7 @@ impl Code {
             Self::CircuitOpen => "CIRCUIT_OPEN",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::HandlerSwap => "HANDLER_SWAP",
+            Self::IdempotencyUnavailable => "IDEMPOTENCY_UNAVAILABLE",
             Self::IdempotentDuplicate => "IDEMPOTENT_DUPLICATE",
             Self::PolicyDenied => "POLICY_DENIED",
             Self::RateLimited => "RATE_LIMITED",
@@ -234,6 +238,9 @@ fn before(code: Code) -> &'static str {
         Code::CircuitOpen => "refused: the tool's circuit is open",
         Code::DeadlineExceeded => "refused: the deadline passed before the tool ran",
         Code::HandlerSwap => "refused: the tool's handler was changed after the freeze",
+        Code::IdempotencyUnavailable => {
+            "refused: whether the idempotency key was used before cannot be said now"
+        }
         Code::IdempotentDuplicate => "refused: the idempotency key was used before",
         Code::PolicyDenied => "refused by policy",
         Code::RateLimited => "refused: too many calls",
@@ -255,6 +262,7 @@ fn after(code: Code) -> &'static str {
         Code::Cancelled
         | Code::CircuitOpen
         | Code::HandlerSwap
+        | Code::IdempotencyUnavailable
         | Code::IdempotentDuplicate
         | Code::PolicyDenied
         | Code::RateLimited
@@ -281,6 +289,19 @@ pub trait Reply {
     fn task_id(&self) -> Option<&str> {
         None
     }
+
+    /// What a repeat of the call is answered with.
+    fn lasting(&self) -> Lasting {
+        Lasting::Unfit
+    }
+
+    /// The reply that was [`Lasting::Final`]; `None` where these bytes are none.
+    fn from_lasting(_bytes: &[u8]) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 /// How a call ended, as its door hears it.
@@ -303,11 +324,13 @@ pub struct Outcome<R> {
     pub span: SpanIds,
     /// How the call ended.
     pub end: End<R>,
+    /// What became of its idempotency key, where that decided what runs.
+    pub dedupe: Option<Dedupe>,
 }
 
 impl<R> Outcome<R> {
     /// The call of `span` ended so.
     pub fn new(span: SpanIds, end: End<R>) -> Self {
-        Self { span, end }
+        Self { span, end, dedupe: None }
     }
 }

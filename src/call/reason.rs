@@ -156,6 +156,16 @@ reasons! {
         "The policy asks for an approval, and nothing here can give one.";
     Cancelled "cancelled" Low Always Cancelled Here,
         "The caller gave up before the tool ran.";
+    IdempotencyConflict "idempotency_conflict" Medium Always IdempotentDuplicate Here,
+        "The idempotency key was used for a call with other arguments.";
+    IdempotencyInProgress "idempotency_in_progress" Low Always IdempotentDuplicate Here,
+        "The first call with the idempotency key still runs.";
+    IdempotencyNotKept "idempotency_not_kept" Low Always IdempotentDuplicate Here,
+        "A call with the idempotency key has run, and its result was too large to be kept.";
+    IdempotencyUnavailable "idempotency_unavailable" Medium Always IdempotencyUnavailable Here,
+        "The store of idempotency keys could not be asked, or has no room.";
+    IdempotencyUnknown "idempotency_unknown" High Always IdempotentDuplicate Here,
+        "A call with the idempotency key may have had its effect; an operator has to release the key.";
     LayerFailed "layer_failed" Medium Always PolicyDenied Here,
         "A layer that was put into the stack failed before the handler ran.";
     MalformedArguments "malformed_arguments" Medium Always PolicyDenied Here,

@@ -1,4 +1,5 @@
 use super::claimed::Claimed;
+use super::dedupe::Dedupe;
 use super::found::{Cited, Found, keep};
 use super::name::{ServerIdent, ToolVersion};
 use super::operation::Operation;
@@ -90,6 +91,8 @@ pub struct Facts {
     pub principal_verified: bool,
     /// What the caller said of itself.
     pub claimed: Claimed,
+    /// What became of the idempotency key; `None` where the call has none, or no side effect.
+    pub dedupe: Option<Dedupe>,
     /// What the policy said.
     pub decision: Decision,
     /// The JSON pointer of the first URL argument that the policy does not allow, at a bounded
@@ -143,6 +146,7 @@ impl Facts {
             principal: None,
             principal_verified: false,
             claimed: Claimed::default(),
+            dedupe: None,
             decision: Decision::Deny,
             egress_violation_at: None,
             fs_violation_at: None,
@@ -197,6 +201,23 @@ impl Trail {
     /// whoever could write here could rewrite a verdict.
     pub(crate) fn with<T>(&self, note: impl FnOnce(&mut Facts) -> T) -> Option<T> {
         self.0.lock().as_deref_mut().map(note)
+    }
+
+    /// For a step that has to know, when the call comes back, whether it has run.
+    pub(crate) fn watch(&self) -> TrailWatch {
+        TrailWatch(Arc::clone(&self.0))
+    }
+}
+
+/// Sees from above how far a call has come, while its [`Trail`] is below.
+#[derive(Debug)]
+pub struct TrailWatch(Arc<Mutex<Option<Box<Facts>>>>);
+
+impl TrailWatch {
+    /// True when the handler has started. Of a call whose record is closed nothing is known, so it
+    /// counts as started.
+    pub(crate) fn has_started(&self) -> bool {
+        self.0.lock().as_deref().is_none_or(Facts::executed)
     }
 }
 

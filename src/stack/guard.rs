@@ -80,6 +80,7 @@ impl Guard {
             facts.status = Status::Panicked;
             End::Panicked
         });
+        outcome.dedupe = facts.dedupe;
         if let Some(refusal) = self.log_refusal() {
             outcome.end = withhold(&mut facts, outcome.end, refusal);
         }

@@ -1,10 +1,11 @@
 use super::lock::LockGate;
-use super::options::{Sec0Options, StartError};
+use super::options::Sec0Options;
 use super::shared::Shared;
+use super::start::StartError;
 use super::{
-    Approve, ApproveLayer, Authorize, AuthorizeLayer, Identify, IdentifyLayer, Invoke, InvokeLayer,
-    Limit, LimitLayer, Record, RecordLayer, Reserve, ReserveLayer, Settle, SettleLayer, Trace,
-    TraceLayer, Verify, VerifyLayer,
+    Approve, ApproveLayer, Authorize, AuthorizeLayer, Dedupe, DedupeLayer, Identify, IdentifyLayer,
+    Invoke, InvokeLayer, Limit, LimitLayer, Record, RecordLayer, Reserve, ReserveLayer, Settle,
+    SettleLayer, Trace, TraceLayer, Verify, VerifyLayer,
 };
 use crate::audit::{Event, ShutdownError};
 use crate::call::{ServerIdent, SpanIds, ToolName};
@@ -149,10 +150,23 @@ impl<M> Sec0SecurityLayer<M> {
     ///
     /// Dropping the future leaves the writer at work; calling it again waits again.
     pub async fn try_shutdown(&self) -> Result<(), ShutdownError> {
-        match &self.shared.log {
+        let ended = match &self.shared.log {
             Some(log) => log.shutdown(Duration::from_secs(5)).await,
             None => Ok(()),
+        };
+        if let Some(keeping) = &self.shared.dedupe {
+            // What is lost here leaves a key that counts as unknown: no call runs twice for it.
+            match tokio::time::timeout(Duration::from_secs(5), keeping.store.flush()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the idempotency store was not closed cleanly");
+                }
+                Err(_elapsed) => {
+                    tracing::error!("the idempotency store did not end in five seconds");
+                }
+            }
         }
+        ended
     }
 
     /// [`try_shutdown`](Self::try_shutdown), with the error sent to `tracing`.
@@ -205,6 +219,11 @@ impl Steps {
         AuthorizeLayer
     }
 
+    /// A repeated key gets its stored result.
+    pub fn dedupe(&self) -> DedupeLayer {
+        DedupeLayer
+    }
+
     /// What a human says.
     pub fn approve(&self) -> ApproveLayer {
         ApproveLayer
@@ -222,7 +241,7 @@ impl Steps {
 }
 
 /// A handler's service behind all steps.
-pub type Secured<S> = Trace<Record<Settle<Identify<Limit<Verify<Authorize<Approve<S>>>>>>>>;
+pub type Secured<S> = Trace<Record<Settle<Identify<Limit<Verify<Authorize<Dedupe<Approve<S>>>>>>>>>;
 
 impl<M, L> Layer<L> for Sec0SecurityLayer<M>
 where
@@ -253,7 +272,9 @@ where
             .layer(steps.verify())
             // Before a human is asked: the policy says whether to.
             .layer(steps.authorize())
-            // `inspect` and `dedupe` have their places here, the one before the other.
+            // `inspect` has its place here.
+            // Before a human is asked: a replay spends no grant.
+            .layer(steps.dedupe())
             // Above all limits on concurrency: a waiting human starves nobody.
             .layer(steps.approve())
             .service(self.between.layer(reserved))

@@ -1,3 +1,4 @@
+use super::keeping::Keeping;
 use super::lock::{Finding, LockGate};
 use crate::audit::{Capture, Event, Health, Lapse, Log};
 use crate::call::{
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     pub(super) manner: Manner,
     /// Calls run also while they cannot be recorded; they are counted.
     pub(super) runs_unrecorded: bool,
+    /// Where idempotency keys are; `None` where they are only recorded.
+    pub(super) dedupe: Option<Keeping>,
     /// How long a call waits for room in the log.
     pub(super) admission_wait: Duration,
     /// The bound on the arguments that holds whatever the policy says, in bytes.

@@ -20,6 +20,7 @@ mod arguments;
 mod bounds;
 mod by_hand;
 mod claims;
+mod dedupe;
 mod digests;
 mod docs;
 mod durable;

@@ -73,8 +73,13 @@ const TABLE: [Row; 19] = [
 ];
 
 /// Reasons that nothing can raise from outside.
-const OUT_OF_REACH: [(&str, &str); 2] = [
+const OUT_OF_REACH: [(&str, &str); 7] = [
     ("approval_required", "a rule that asks has its own reason, too: `arguments` has it"),
+    ("idempotency_conflict", "it takes two calls: `dedupe` has it"),
+    ("idempotency_in_progress", "it takes two calls: `dedupe` has it"),
+    ("idempotency_not_kept", "it takes two calls: `dedupe` has it"),
+    ("idempotency_unavailable", "it takes a store that fails: `dedupe` has it"),
+    ("idempotency_unknown", "it takes two calls: `dedupe` has it"),
     ("cancelled", "it takes a call that waits: `records` and `layers` have it"),
 ];
 

@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod audit;
+mod dedupe;
 mod keygen;
 mod policy;
 mod tools;
@@ -15,6 +16,9 @@ pub(crate) enum Command {
     /// Check audit logs.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Release idempotency keys whose calls ended unknown.
+    #[command(subcommand)]
+    Dedupe(dedupe::Dedupe),
     Keygen(keygen::Keygen),
     /// Check policies.
     #[command(subcommand)]
@@ -29,6 +33,7 @@ impl Command {
     pub(crate) fn run(self, out: &mut Vec<u8>) -> Result<(), Failure> {
         match self {
             Self::Audit(audit) => audit.run(out),
+            Self::Dedupe(dedupe) => dedupe.run(out),
             Self::Keygen(keygen) => keygen.run(out),
             Self::Policy(policy) => policy.run(out),
             Self::Tools(tools) => tools.run(out),
