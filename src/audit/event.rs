@@ -3,7 +3,7 @@ use super::day::Day;
 use super::envelope::Site;
 use super::json::Object;
 use super::sink::Cut;
-use crate::call::{ServerIdent, SpanIds, ToolName};
+use crate::call::{CircuitChange, CircuitState, ServerIdent, SpanIds, ToolName};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::sign::PublicKey;
@@ -25,6 +25,7 @@ enum What {
     KeyChange(PublicKey),
     Retention(Expired),
     RegistryMutation { server: Arc<ServerIdent>, name: Box<str> },
+    Circuit { server: Arc<ServerIdent>, name: Box<str>, change: CircuitChange },
 }
 
 /// What the log could not record one by one, and counted instead.
@@ -63,6 +64,18 @@ impl Event {
         Self { at, span, what }
     }
 
+    /// The circuit of the tool `name` of `server` has opened or closed. `span` is the call that did
+    /// it.
+    pub fn circuit(
+        at: Timestamp,
+        span: SpanIds,
+        server: Arc<ServerIdent>,
+        name: &ToolName,
+        change: CircuitChange,
+    ) -> Self {
+        Self { at, span, what: What::Circuit { server, name: name.bounded().into(), change } }
+    }
+
     /// The log could not be written for a while; these were counted.
     pub(super) fn recovery(at: Timestamp, missed: Missed) -> Self {
         Self { at, span: SpanIds::default(), what: What::Missed(missed) }
@@ -93,6 +106,9 @@ impl Event {
 /// in the order of RFC 8785.
 pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &Ties<'_>) -> usize {
     let mut line = Object::open(out);
+    if let What::Circuit { change, .. } = &event.what {
+        line.whole("calls", u64::from(change.calls));
+    }
     if let What::Cut(cut) = &event.what {
         line.whole("cut_bytes", cut.bytes);
     }
@@ -102,6 +118,7 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
     line.text("event", event.what.kind());
     match &event.what {
         What::Cut(cut) => line.text("file", &cut.file),
+        What::Circuit { change, .. } => line.whole("failed_calls", u64::from(change.failed)),
         What::Missed(missed) => line.ts("first_ts", missed.first),
         What::RegistryMutation { .. }
         | What::Revived { .. }
@@ -136,9 +153,17 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
     }
     line.whole("seq", ties.chain.seq);
     let sig_at = line.position();
+    if let What::Circuit { change, .. } = &event.what {
+        line.whole("slow_calls", u64::from(change.slow));
+    }
     line.hex("span_id", &event.span.span_id);
+    if let What::Circuit { change, .. } = &event.what {
+        line.text("state", change.state.as_str());
+    }
     line.text("status", event.what.status());
-    if let What::RegistryMutation { server, name } = &event.what {
+    if let What::RegistryMutation { server, name } | What::Circuit { server, name, .. } =
+        &event.what
+    {
         line.text("target_name", name);
         line.text("target_server", server.at_version());
     }
@@ -161,6 +186,7 @@ impl What {
             Self::KeyChange(_) => "key_change",
             Self::RegistryMutation { .. } => "registry_mutation",
             Self::Retention(_) => "retention",
+            Self::Circuit { .. } => "circuit",
         }
     }
 
@@ -171,6 +197,10 @@ impl What {
             | Self::Revived { .. }
             | Self::KeyChange(_)
             | Self::Retention(_) => "ok",
+            Self::Circuit { change, .. } => match change.state {
+                CircuitState::Closed => "ok",
+                CircuitState::Open => "error",
+            },
             Self::RegistryMutation { .. } => "denied",
         }
     }

@@ -35,6 +35,8 @@ pub enum Force {
     Always,
     /// It refuses in enforce when `deny_on` has it, else it is `would_deny`.
     ByPolicy,
+    /// It refuses in enforce, whatever `deny_on` holds, and is `would_deny` in observe.
+    InEnforce,
 }
 
 /// Whether this version can raise a reason, and so whether a policy may name it.
@@ -149,11 +151,13 @@ reasons! {
         Later(EVALUATOR), "A contextual evaluator denied the call.";
     ContextualEvaluatorEscalated "contextual_evaluator_escalated" High ByPolicy PolicyDenied
         Later(EVALUATOR), "A contextual evaluator asked for a human.";
-    // Ours. None of them can stand in `deny_on`: they refuse whatever it holds.
+    // Ours. None of them can stand in `deny_on`: they act whatever it holds.
     ApprovalRequired "approval_required" High Always PolicyDenied Here,
         "The policy asks for an approval, and nothing here can give one.";
     Cancelled "cancelled" Low Always Cancelled Here,
         "The caller gave up before the tool ran.";
+    CircuitOpen "circuit_open" Medium InEnforce CircuitOpen Here,
+        "The tool failed too often or was too slow of late, by `enforcement.circuit_breakers`.";
     LayerFailed "layer_failed" Medium Always PolicyDenied Here,
         "A layer that was put into the stack failed before the handler ran.";
     MalformedArguments "malformed_arguments" Medium Always PolicyDenied Here,
@@ -162,6 +166,8 @@ reasons! {
         "The process ended while the tool ran; whether it had its effect is not known.";
     Overloaded "overloaded" Low Always RateLimited Here,
         "A layer that was put into the stack shed the call.";
+    RateLimited "rate_limited" Low InEnforce RateLimited Here,
+        "The caller has spent what an entry of `security.limits.rate` gives.";
     UnknownTool "unknown_tool" Medium Always PolicyDenied Here,
         "The frozen registry has no tool of this name.";
 }

@@ -153,6 +153,7 @@ where
         let door = ToolRequest { params, context, session };
         Call::new(Arc::clone(&self.ident), ToolName::new(name), cancel, door)
             .with_arguments(arguments)
+            .repeatable()
     }
 }
 

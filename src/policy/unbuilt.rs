@@ -27,13 +27,6 @@ const OPERATORS: &[&str] = &[
     "len_gt", "len_le", "exists", "type",
 ];
 
-/// An entry of `security.limits.rate`.
-pub(super) const RATE: &[Key] = &[
-    Key::inner("tool", Text(words::pattern)).required(),
-    Key::inner("per_second", AMOUNT).required(),
-    Key::inner("burst", COUNT),
-];
-
 /// A value of `approval_sets`.
 pub(super) const APPROVAL_SET: &[Key] = &[Key::inner(
     "members",

@@ -27,6 +27,11 @@ impl Snapshot {
         self.tools.get(name)
     }
 
+    /// The names of all tools, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tools.keys().map(|name| &**name)
+    }
+
     /// The digest of the whole: equal exactly when names, versions and definitions are.
     pub fn digest(&self) -> Digest {
         self.digest

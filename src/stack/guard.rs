@@ -80,6 +80,7 @@ impl Guard {
             facts.status = Status::Panicked;
             End::Panicked
         });
+        shared.end_circuit(&facts);
         if let Some(refusal) = self.log_refusal() {
             outcome.end = withhold(&mut facts, outcome.end, refusal);
         }
@@ -133,6 +134,7 @@ impl Drop for Guard {
             if let Some(started) = facts.started {
                 facts.latency = self.shared.clock.monotonic().saturating_duration_since(started);
             }
+            self.shared.end_circuit(&facts);
             self.push(facts);
         }
     }

@@ -4,7 +4,7 @@ use crate::call::{AuditMode, AuditModes, LineSigning, ToolVersion};
 use crate::clock::{Clock, System};
 use crate::digest::DigestKey;
 use crate::identity::Detail;
-use crate::limit::HARD_MAX_ARGUMENTS;
+use crate::limit::{Circuits, HARD_MAX_ARGUMENTS, Rates};
 use crate::otel::{IncompleteOtel, Otel};
 use crate::policy::{LocalDisk, Policy, PolicyError};
 use crate::registry::{Denials, Manner};
@@ -411,6 +411,9 @@ impl Sec0Options {
         let mut own = self.policy.own_files();
         // Without a current directory a relative one could not have been opened.
         own.extend(absolute(&self.audit_dir));
+        let now = self.clock.monotonic();
+        let rates = Rates::new(self.policy.rates().rules(), now);
+        let circuits = Circuits::new(self.policy.breakers(), now);
         Shared {
             policy: Arc::new(self.policy.on_disk(&own, &LocalDisk)),
             log,
@@ -421,6 +424,8 @@ impl Sec0Options {
             admission_wait: self.admission_wait,
             max_arguments: self.max_arguments,
             principals: self.principals,
+            rates,
+            circuits,
             detail: self.detail,
             runs_unrecorded: self.runs_unrecorded,
             frozen: OnceLock::new(),

@@ -49,8 +49,8 @@ fn says_what_each_key_is_for_and_what_is_not_built_yet() {
         rules.starts_with("Refused: argument rules are not built yet; only `[]` is accepted. ")
     );
     assert_eq!(at("/properties/registry/properties/lock/not"), &json!({}));
-    let breakers = "/properties/enforcement/properties/circuit_breakers/properties/min_samples";
-    assert_eq!(at(breakers)["enum"], json!([0, 20]));
+    let cache = "/properties/sast/properties/cache_ttl_ms";
+    assert_eq!(at(cache)["enum"], json!([0, 60000]));
     assert_eq!(at("/properties/sec0_export/required"), &json!(["enabled"]));
     assert_eq!(at("/properties/tools/properties/deny_if_unpinned_version/default"), &json!(true));
     assert_eq!(at("/properties/rules/items/properties/op/enum").as_array().unwrap().len(), 16);
