@@ -30,6 +30,7 @@ mod hostile;
 mod identity;
 mod injection;
 mod layers;
+mod limits;
 mod machine;
 mod naming;
 mod panics;

@@ -6,10 +6,10 @@ use crate::support::{
     Answer, NAMEABLE, Rules, Runs, Site, TokioClock, ask, assert_agree, demo, denial, done,
     is_fine, text, tool, trace,
 };
-use Force::{Always, ByPolicy};
+use Force::{Always, ByPolicy, InEnforce};
 use parking_lot::RwLock;
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
-use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
+use rmcp::model::{CallToolResult, Implementation, ServerCapabilities, ServerConfig};
 use rmcp::{ErrorData, ServerHandler};
 use sec0::call::{Raised, Reason};
 use sec0::{Sec0SecurityLayer, ToolRouterExt};
@@ -27,6 +27,7 @@ const SECRET: &str = "c0nfidential";
 enum Force {
     Always,
     ByPolicy,
+    InEnforce,
 }
 
 /// What a refusal for this reason looks like.
@@ -44,7 +45,7 @@ const fn row(wire: &'static str, force: Force, code: &'static str) -> Row {
     Row { wire, force, code, retryable: false, executed: false, status: "denied" }
 }
 
-const TABLE: [Row; 14] = [
+const TABLE: [Row; 16] = [
     Row { retryable: true, ..row("missing_audit_signature", Always, "AUDIT_UNAVAILABLE") },
     row("tool_not_in_allowlist", ByPolicy, "POLICY_DENIED"),
     row("version_unpinned", ByPolicy, "POLICY_DENIED"),
@@ -62,6 +63,8 @@ const TABLE: [Row; 14] = [
     row("layer_failed", Always, "POLICY_DENIED"),
     row("malformed_arguments", Always, "POLICY_DENIED"),
     Row { retryable: true, ..row("overloaded", Always, "RATE_LIMITED") },
+    Row { retryable: true, ..row("rate_limited", InEnforce, "RATE_LIMITED") },
+    Row { retryable: true, ..row("circuit_open", InEnforce, "CIRCUIT_OPEN") },
     // On the wire it is rmcp's own error.
     row("unknown_tool", Always, "-32602"),
 ];
@@ -100,7 +103,11 @@ async fn every_reason_does_in_every_mode_what_its_row_says() {
                     }
                 };
                 let enforces = mode.map_or(listed, |mode| mode == "enforce");
-                let refuses = row.force == Always || (enforces && listed);
+                let refuses = match row.force {
+                    Always => true,
+                    ByPolicy => enforces && listed,
+                    InEnforce => enforces,
+                };
                 let shot = raise(row.wire, Rules::with(mode, &deny_on)).await;
                 let case = format!("{} mode={mode:?} listed={listed}", row.wire);
                 match (row.wire, refuses) {
@@ -206,6 +213,13 @@ async fn raise(wire: &str, rules: Rules) -> Shot {
         "layer_failed" => failing_layer(&rules).await,
         "malformed_arguments" => plain(rules, nested(200)).await,
         "overloaded" => overloaded(&rules).await,
+        "rate_limited" => {
+            second(rules.limits("rate: [{tool: add, per_second: 0.001}]"), done).await
+        }
+        "circuit_open" => {
+            let breakers = "circuit_breakers: {error_rate_pct: 50, min_samples: 1}";
+            second(rules.enforcing(breakers), || CallToolResult::error(Vec::new())).await
+        }
         "unknown_tool" => unknown(&rules).await,
         other => panic!("no scene raises `{other}`"),
     }
@@ -234,6 +248,24 @@ async fn plain(rules: Rules, arguments: Value) -> Shot {
     let server = demo().tool(tool("add", Some("1.0")), runs.handler()).layer(layer.clone());
     let answer = ask(&server, "add", arguments).await;
     shot(answer, &runs, &site, &layer).await
+}
+
+/// The second of two calls; only the first is answered so.
+async fn second(rules: Rules, first: impl Fn() -> CallToolResult + Send + Sync + 'static) -> Shot {
+    let (site, runs) = (Site::default(), Runs::default());
+    let layer = site.layer(&rules);
+    let counted = runs.clone();
+    let server = demo().tool(tool("add", Some("1.0")), move |_| {
+        let reply = if counted.get() == 0 { first() } else { done() };
+        counted.up();
+        std::future::ready(reply)
+    });
+    let server = server.layer(layer.clone());
+    drop(ask(&server, "add", small()).await.unwrap());
+    let answer = ask(&server, "add", small()).await;
+    let lines = site.close(&layer).await;
+    let calls = lines.calls.into_iter().skip(1).collect();
+    Shot { answer, runs: runs.get() - 1, calls, events: lines.events }
 }
 
 async fn unpinned(rules: Rules) -> Shot {

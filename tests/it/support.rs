@@ -48,6 +48,9 @@ pub(crate) struct Rules {
     ms: u64,
     key_ref: Option<String>,
     places: String,
+    limits: String,
+    enforcing: String,
+    retries: u32,
 }
 
 impl Rules {
@@ -64,6 +67,9 @@ impl Rules {
             ms: 0,
             key_ref: None,
             places: String::new(),
+            limits: String::new(),
+            enforcing: String::new(),
+            retries: 0,
         }
     }
 
@@ -119,13 +125,34 @@ impl Rules {
         self
     }
 
+    /// More of `security.limits`, as YAML.
+    pub(crate) fn limits(mut self, more: &str) -> Self {
+        self.limits = format!(", {more}");
+        self
+    }
+
+    /// More of `enforcement`, as YAML.
+    pub(crate) fn enforcing(mut self, more: &str) -> Self {
+        self.enforcing = format!("\x20 {more}\n");
+        self
+    }
+
+    /// `side_effects.max_retries`.
+    pub(crate) fn retries(mut self, most: u32) -> Self {
+        self.retries = most;
+        self
+    }
+
     pub(crate) fn key_ref(mut self, key_ref: String) -> Self {
         self.key_ref = Some(key_ref);
         self
     }
 
     pub(crate) fn yaml(&self) -> String {
-        let Self { allow, mode, deny_on, pinned, keyed, overrides, kb, ms, key_ref, places } = self;
+        let Self {
+            allow, mode, deny_on, pinned, keyed, overrides, kb, ms, key_ref, places, ..
+        } = self;
+        let Self { limits, enforcing, retries, .. } = self;
         let overrides = overrides.join(", ");
         let mode = mode.map_or(String::new(), |mode| format!("  mode: {mode}\n"));
         let key_ref = key_ref.as_ref().map_or(String::new(), |at| format!(", key_ref: {at:?}"));
@@ -137,11 +164,11 @@ impl Rules {
              \x20 allowlist: {allow:?}\n\
              \x20 deny_if_unpinned_version: {pinned}\n\
              \x20 overrides: [{overrides}]\n\
-             side_effects: {{require_idempotency_key: {keyed}}}\n\
+             side_effects: {{require_idempotency_key: {keyed}, max_retries: {retries}}}\n\
              enforcement:\n{mode}\
-             \x20 deny_on: {deny_on:?}\n\
+             \x20 deny_on: {deny_on:?}\n{enforcing}\
              security:\n\
-             \x20 limits: {{max_payload_kb: {kb}, max_duration_ms: {ms}}}\n\
+             \x20 limits: {{max_payload_kb: {kb}, max_duration_ms: {ms}{limits}}}\n\
              {places}"
         )
     }

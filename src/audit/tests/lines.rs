@@ -196,8 +196,11 @@ proptest! {
         let [refused, ran, events] = counts;
         let missed = Missed { refused, ran, events, first: at, last: at };
         let cut = Cut { file: name.as_str().to_owned(), bytes };
+        let state = if bytes % 2 == 0 { CircuitState::Open } else { CircuitState::Closed };
+        let change = CircuitChange { state, calls: 3, failed: 2, slow: 1 };
         for event in [
-            Event::registry_mutation(at, SpanIds::default(), server, &name),
+            Event::registry_mutation(at, SpanIds::default(), Arc::clone(&server), &name),
+            Event::circuit(at, SpanIds::default(), server, &name, change),
             Event::recovery(at, missed),
             Event::cut(at, cut),
             Event::revived(at, refused, ran),

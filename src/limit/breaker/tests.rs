@@ -16,7 +16,10 @@ struct Bench {
 impl Bench {
     fn new(rule: BreakerRule) -> Self {
         let now = System::default().monotonic();
-        Self { circuits: Circuits::new(rule, now).unwrap(), now }
+        let bench = Self { circuits: Circuits::new(rule, now).unwrap(), now };
+        // The first call makes the circuits.
+        assert_eq!(bench.admit(), Passage::Free);
+        bench
     }
 
     fn admit(&self) -> Passage {

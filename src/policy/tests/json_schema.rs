@@ -49,8 +49,10 @@ fn says_what_each_key_is_for_and_what_is_not_built_yet() {
         rules.starts_with("Refused: argument rules are not built yet; only `[]` is accepted. ")
     );
     assert_eq!(at("/properties/registry/properties/lock/not"), &json!({}));
-    let cache = "/properties/sast/properties/cache_ttl_ms";
-    assert_eq!(at(cache)["enum"], json!([0, 60000]));
+    let approvals = "/properties/security/properties/side_effects/properties/ttl_seconds";
+    assert_eq!(at(approvals)["const"], json!(3600));
+    let rate = "/properties/security/properties/limits/properties/rate/items/properties";
+    assert_eq!(at(&format!("{rate}/per_second/exclusiveMinimum")), &json!(0));
     assert_eq!(at("/properties/sec0_export/required"), &json!(["enabled"]));
     assert_eq!(at("/properties/tools/properties/deny_if_unpinned_version/default"), &json!(true));
     assert_eq!(at("/properties/rules/items/properties/op/enum").as_array().unwrap().len(), 16);
