@@ -105,10 +105,39 @@ impl Event {
 /// Appends the line of an event without its `sig` and says where `sig` belongs. The members stand
 /// in the order of RFC 8785.
 pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &Ties<'_>) -> usize {
-    let mut line = Object::open(out);
-    if let What::Circuit { change, .. } = &event.what {
-        line.whole("calls", u64::from(change.calls));
+    match &event.what {
+        What::Circuit { server, name, change } => {
+            let mut line = Object::open(out);
+            line.whole("calls", u64::from(change.calls));
+            line.text("event", event.what.kind());
+            line.whole("failed_calls", u64::from(change.failed));
+            line.text("key_id", ties.key_id);
+            line.digest("prev_sha256", &ties.chain.prev);
+            line.whole("seq", ties.chain.seq);
+            let sig_at = line.position();
+            line.whole("slow_calls", u64::from(change.slow));
+            line.hex("span_id", &event.span.span_id);
+            line.text("state", change.state.as_str());
+            line.text("status", event.what.status());
+            line.text("target_name", name);
+            line.text("target_server", server.at_version());
+            line.text("tenant", &site.tenant);
+            line.hex("trace_id", &event.span.trace_id);
+            line.ts("ts", event.at);
+            line.close();
+            sig_at
+        }
+        What::Cut(_)
+        | What::Missed(_)
+        | What::Revived { .. }
+        | What::KeyChange(_)
+        | What::Retention(_)
+        | What::RegistryMutation { .. } => write_other(out, event, site, ties),
     }
+}
+
+fn write_other(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &Ties<'_>) -> usize {
+    let mut line = Object::open(out);
     if let What::Cut(cut) = &event.what {
         line.whole("cut_bytes", cut.bytes);
     }
@@ -116,14 +145,11 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
         line.text("day", &expired.day.to_string());
     }
     line.text("event", event.what.kind());
-    match &event.what {
-        What::Cut(cut) => line.text("file", &cut.file),
-        What::Circuit { change, .. } => line.whole("failed_calls", u64::from(change.failed)),
-        What::Missed(missed) => line.ts("first_ts", missed.first),
-        What::RegistryMutation { .. }
-        | What::Revived { .. }
-        | What::KeyChange(_)
-        | What::Retention(_) => {}
+    if let What::Cut(cut) = &event.what {
+        line.text("file", &cut.file);
+    }
+    if let What::Missed(missed) = &event.what {
+        line.ts("first_ts", missed.first);
     }
     line.text("key_id", ties.key_id);
     if let What::Retention(expired) = &event.what {
@@ -153,17 +179,9 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &
     }
     line.whole("seq", ties.chain.seq);
     let sig_at = line.position();
-    if let What::Circuit { change, .. } = &event.what {
-        line.whole("slow_calls", u64::from(change.slow));
-    }
     line.hex("span_id", &event.span.span_id);
-    if let What::Circuit { change, .. } = &event.what {
-        line.text("state", change.state.as_str());
-    }
     line.text("status", event.what.status());
-    if let What::RegistryMutation { server, name } | What::Circuit { server, name, .. } =
-        &event.what
-    {
+    if let What::RegistryMutation { server, name } = &event.what {
         line.text("target_name", name);
         line.text("target_server", server.at_version());
     }

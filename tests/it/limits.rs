@@ -8,10 +8,10 @@ use futures::poll;
 use parking_lot::Mutex;
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResponse, CallToolResult};
-use sec0::Sec0SecurityLayer;
 use sec0::clock::{Clock, System, Timestamp};
 use sec0::identity::VerifiedPrincipal;
 use sec0::mcp::{MockCall, detached_context};
+use sec0::{AuditMode, Sec0SecurityLayer};
 use serde_json::{Value, json};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -341,7 +341,9 @@ async fn a_tool_that_is_slow_opens_its_circuit() {
 async fn retried(rules: Rules, annotations: Value, script: &Script) -> (Answer, Value) {
     tokio::time::pause();
     let site = Site::default();
-    let layer = layer_on(&site, &rules, Arc::new(TokioClock));
+    // In a paused test nothing waits for the disk.
+    let options = site.options(&rules).clock(Arc::new(TokioClock)).audit_mode(AuditMode::Batch);
+    let layer = Sec0SecurityLayer::try_new(options).unwrap();
     let server = demo().tool(annotated("look", annotations), script.handler()).layer(layer.clone());
     let answer = soon(ask(&server, "look", json!({"n": 1}))).await;
     tokio::time::resume();

@@ -4,8 +4,8 @@ use crate::audit::envelope::{Form, write_call};
 use crate::audit::event::{Missed, write_event};
 use crate::audit::read::Line;
 use crate::call::{
-    Basis, Claimed, Decision, JsonText, KeyedDigests, Op, Operation, RareClaims, RejectedClaim,
-    ToolName, Unusable,
+    Basis, CircuitChange, CircuitState, Claimed, Decision, JsonText, KeyedDigests, Op, Operation,
+    RareClaims, RejectedClaim, ToolName, Unusable,
 };
 use crate::digest::Digest;
 use base64::Engine as _;

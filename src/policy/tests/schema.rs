@@ -222,6 +222,12 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
     assert_eq!(policy.line_signing(), LineSigning::Checkpoint);
     assert_eq!(policy.digest_key_ref(), Some("file://d"));
     assert_eq!(policy.retain_days(), Some(31));
+    assert!(policy.stores_raw_payloads());
+    assert!(policy.checks_places() && policy.checks_paths());
+    assert_limits(&policy);
+}
+
+fn assert_limits(policy: &Policy) {
     let rule = BreakerRule {
         error_rate_pct: Some(12.5),
         p95_latency: Some(Duration::from_millis(800)),
@@ -233,8 +239,6 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
     assert_eq!((policy.breakers(), policy.max_retries()), (rule, 3));
     let rates: Vec<_> = policy.rates().rules().collect();
     assert_eq!(rates, [RateRule { per_second: 0.5, burst: 3 }]);
-    assert!(policy.stores_raw_payloads());
-    assert!(policy.checks_places() && policy.checks_paths());
 }
 
 #[test]
