@@ -27,6 +27,7 @@ async fn main() -> Result<(), Complaint> {
     // One layer for all sessions: they share the log and the frozen registry.
     let sec0 = options.layer()?;
     let server = Demo::tool_router().serving(Demo).layer(sec0.clone());
+    sec0.check_lock()?;
     serve(listener, move || Ok(server.clone())).await?;
     sec0.try_shutdown().await?;
     Ok(())

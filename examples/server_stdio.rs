@@ -21,7 +21,9 @@ async fn main() -> Result<(), Complaint> {
         return Ok(());
     }
     let sec0 = options.layer()?;
-    Demo::tool_router().serving(Demo).layer(sec0.clone()).serve(stdio()).await?.waiting().await?;
+    let server = Demo::tool_router().serving(Demo).layer(sec0.clone());
+    sec0.check_lock()?;
+    server.serve(stdio()).await?.waiting().await?;
     sec0.try_shutdown().await?;
     Ok(())
 }

@@ -18,6 +18,7 @@ pub mod tlog; // One root for all records, and proofs that lead to it.
 
 // Floor 2: domains.
 pub mod audit; // One signed, chained line per call.
+pub mod dedupe; // What becomes of a repeated idempotency key.
 pub mod identity; // Who calls, and what a caller says of itself.
 pub mod limit; // How large, how long.
 pub mod policy; // What may be called.
@@ -26,6 +27,8 @@ pub mod registry; // Which tools there are, and whether they still are.
 // Floor 3: glue to other people's types.
 pub mod mcp; // rmcp in and out.
 pub mod otel; // Where telemetry is to go.
+#[cfg(feature = "sqlite")]
+pub mod store; // Where what must outlive a process is kept.
 
 // Floor 4: the call's way.
 pub mod stack; // One tower layer per step.

@@ -5,12 +5,13 @@ use std::fmt;
 use std::path::PathBuf;
 
 const USAGE: &str = "usage: --policy FILE --dir DIR [--mode batch|blocking|blocking-strict] \
-                     [--addr HOST:PORT] [--bare]";
+                     [--addr HOST:PORT] [--lock FILE] [--bare]";
 
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     pub(crate) addr: Option<String>,
     pub(crate) bare: bool,
+    lock: Option<PathBuf>,
     mode: Option<AuditMode>,
     policy: Option<PathBuf>,
     dir: Option<PathBuf>,
@@ -41,6 +42,7 @@ impl Options {
                 "--policy" => options.policy = Some(value()?.into()),
                 "--dir" => options.dir = Some(value()?.into()),
                 "--addr" => options.addr = Some(value()?),
+                "--lock" => options.lock = Some(value()?.into()),
                 "--bare" => options.bare = true,
                 "--mode" => options.mode = Some(value()?.parse()?),
                 other => Err(format!("unknown option `{other}`; {USAGE}"))?,
@@ -57,6 +59,9 @@ impl Options {
         let mut options = Sec0Options::from_policy_file(policy)?.audit_dir(dir);
         if let Some(mode) = self.mode {
             options = options.audit_mode(mode);
+        }
+        if let Some(lock) = &self.lock {
+            options = options.lock_file(lock);
         }
         Ok(Sec0SecurityLayer::try_new(options)?)
     }

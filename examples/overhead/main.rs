@@ -12,11 +12,15 @@
 //! file; `vs_limit` is against one thread that commits N entries at a time and writes their lines,
 //! with no callers to wake. From 64 callers on checkpoints vouch for the lines: a disk makes more of them durable than
 //! one core can sign, which is what the rows `…_record` show. `verify`: lines read back, with `mb_per_s`.
+//!
+//! `authorize_N`: the policy alone, with N entries in its allowlist. `rules_1000`: with 1,000 rules on
+//! arguments, of which 3 are for the tool.
 #![expect(clippy::print_stdout, reason = "the rows are the program's answer")]
 
 mod commit;
 mod duplex;
 mod durable;
+mod judge;
 mod limit;
 mod machine;
 mod measure;

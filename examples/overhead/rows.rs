@@ -4,7 +4,7 @@ use crate::durable::{self, Asked};
 use crate::machine::{cpu, now, on_one_core, resident_kib};
 use crate::measure::{Load, Paced, Saturated, paced, saturated};
 use crate::subject::{Bare, Secured};
-use crate::{duplex, limit, sealed};
+use crate::{duplex, judge, limit, sealed};
 use rmcp::ServerHandler;
 use sec0::AuditMode::{Blocking, BlockingStrict as Strict};
 use sec0::LineSigning::{Checkpoint, Record};
@@ -50,6 +50,10 @@ pub(crate) const ROWS: &[(&str, Row)] = &[
     }),
     ("strict_64_record", |_| durable::row(Asked { callers: 64, mode: Strict, signing: Record })),
     ("strict_256_record", |_| durable::row(Asked { callers: 256, mode: Strict, signing: Record })),
+    ("authorize_1", |_| judge::authorize(1)),
+    ("authorize_100", |_| judge::authorize(100)),
+    ("authorize_10000", |_| judge::authorize(10_000)),
+    ("rules_1000", |_| judge::rules(1000)),
 ];
 
 /// Calls of a saturated run.

@@ -1,6 +1,6 @@
 use super::chain::Ties;
 use super::json::Object;
-use crate::call::{Decision, Facts, Reason, Status};
+use crate::call::{Decision, Dedupe, Facts, Found, Reason, Status};
 use crate::digest::Digest;
 
 /// What is the same in every record that one door writes.
@@ -70,19 +70,26 @@ impl Form<'_> {
     }
 
     /// The reason that decided a refusal; where nothing was refused, the first thing found.
-    fn deciding(self, facts: &Facts) -> Option<Reason> {
+    fn deciding(self, facts: &Facts) -> Option<&str> {
         match self {
-            Self::Intent => Some(Reason::OutcomeUnknown),
-            Self::Line(_) | Self::Outcome => {
-                facts.refused_for.or_else(|| facts.reasons.first().copied())
-            }
+            Self::Intent => Some(Reason::OutcomeUnknown.as_str()),
+            Self::Line(_) | Self::Outcome => decided(facts).map(Found::as_str),
+        }
+    }
+
+    /// The rule of the policy behind the deciding reason.
+    fn rule(self, facts: &Facts) -> Option<&str> {
+        match self {
+            Self::Intent => None,
+            Self::Line(_) | Self::Outcome => Some(&decided(facts)?.rule()?.id),
         }
     }
 
     /// What was found, in order.
-    fn reasons(self, facts: &Facts) -> impl ExactSizeIterator<Item = Reason> + Clone {
+    fn reasons(self, facts: &Facts) -> impl ExactSizeIterator<Item = &str> + Clone {
         let found = facts.reasons.len() + usize::from(matches!(self, Self::Intent));
-        (0..found).map(|at| facts.reasons.get(at).copied().unwrap_or(Reason::OutcomeUnknown))
+        let unknown = Reason::OutcomeUnknown.as_str();
+        (0..found).map(move |at| facts.reasons.get(at).map_or(unknown, Found::as_str))
     }
 }
 
@@ -112,7 +119,8 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form
         let rejected = rare.rejected.iter().map(|one| (one.claim, one.why.as_str()));
         line.pairs("claims_rejected", rejected);
     }
-    line.text_if("decision_reason", form.deciding(facts).map(Reason::as_str));
+    line.text_if("decision_reason", form.deciding(facts));
+    line.text_if("dedupe", facts.dedupe.map(Dedupe::as_str));
     if facts.decision == Decision::Deny {
         line.text("denial_level", "middleware");
     }
@@ -150,8 +158,12 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form
 fn policy_to_snapshot(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form<'_>) {
     let mut policy = line.object("policy");
     policy.text("decision", facts.decision.as_str());
-    policy.text_if("reason", form.deciding(facts).map(Reason::as_str));
+    policy.text_if("reason", form.deciding(facts));
     policy.text("retention", &site.retention);
+    policy.text_if("rule", form.rule(facts));
+    if !facts.rules.is_empty() {
+        policy.list("rules", facts.rules.iter().map(|rule| &*rule.id));
+    }
     policy.close();
     line.digest("policy_digest", &Digest::from_bytes(facts.policy_sha256));
     if let Some(ties) = form.ties() {
@@ -167,7 +179,7 @@ fn policy_to_snapshot(line: &mut Object<'_>, facts: &Facts, site: &Site, form: F
     if reasons.len() > 0 {
         let tags = u64::try_from(reasons.len()).unwrap_or(u64::MAX);
         line.whole("risk_score", tags.saturating_mul(25).min(100));
-        line.words("risk_tags", reasons.map(Reason::as_str));
+        line.words("risk_tags", reasons);
     }
     if let Some(ties) = form.ties() {
         line.whole("seq", ties.chain.seq);
@@ -201,9 +213,14 @@ fn span_to_ts(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form<'_>)
     line.ts("ts", facts.arrived);
 }
 
+/// What refused; where nothing did, the first thing found.
+fn decided(facts: &Facts) -> Option<&Found> {
+    facts.refused_for.as_ref().or_else(|| facts.reasons.first())
+}
+
 /// True when something changed while the server ran.
 fn is_dynamic(facts: &Facts) -> bool {
     let changed =
-        |reason: &Reason| matches!(reason, Reason::RegistryMutation | Reason::HandlerSwap);
+        |found: &Found| matches!(found.reason(), Reason::RegistryMutation | Reason::HandlerSwap);
     facts.reasons.iter().chain(&facts.refused_for).any(changed)
 }

@@ -2,8 +2,9 @@ use super::chain::Ties;
 use super::day::Day;
 use super::envelope::Site;
 use super::json::Object;
+use super::lapse::Lapse;
 use super::sink::Cut;
-use crate::call::{CircuitChange, CircuitState, ServerIdent, SpanIds, ToolName};
+use crate::call::{CircuitChange, CircuitState, LockRule, ServerIdent, SpanIds, ToolName};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::sign::PublicKey;
@@ -25,6 +26,7 @@ enum What {
     KeyChange(PublicKey),
     Retention(Expired),
     RegistryMutation { server: Arc<ServerIdent>, name: Box<str> },
+    RegistryDrift(Box<Lapse>),
     Circuit { server: Arc<ServerIdent>, name: Box<str>, change: CircuitChange },
 }
 
@@ -76,6 +78,12 @@ impl Event {
         Self { at, span, what: What::Circuit { server, name: name.bounded().into(), change } }
     }
 
+    /// A server is not the one in its lock file. `span` is the call in which it was seen; all zero
+    /// outside a call.
+    pub fn registry_drift(at: Timestamp, span: SpanIds, lapse: Lapse) -> Self {
+        Self { at, span, what: What::RegistryDrift(Box::new(lapse)) }
+    }
+
     /// The log could not be written for a while; these were counted.
     pub(super) fn recovery(at: Timestamp, missed: Missed) -> Self {
         Self { at, span: SpanIds::default(), what: What::Missed(missed) }
@@ -105,39 +113,42 @@ impl Event {
 /// Appends the line of an event without its `sig` and says where `sig` belongs. The members stand
 /// in the order of RFC 8785.
 pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &Ties<'_>) -> usize {
+    let line = Object::open(out);
     match &event.what {
-        What::Circuit { server, name, change } => {
-            let mut line = Object::open(out);
-            line.whole("calls", u64::from(change.calls));
-            line.text("event", event.what.kind());
-            line.whole("failed_calls", u64::from(change.failed));
-            line.text("key_id", ties.key_id);
-            line.digest("prev_sha256", &ties.chain.prev);
-            line.whole("seq", ties.chain.seq);
-            let sig_at = line.position();
-            line.whole("slow_calls", u64::from(change.slow));
-            line.hex("span_id", &event.span.span_id);
-            line.text("state", change.state.as_str());
-            line.text("status", event.what.status());
-            line.text("target_name", name);
-            line.text("target_server", server.at_version());
-            line.text("tenant", &site.tenant);
-            line.hex("trace_id", &event.span.trace_id);
-            line.ts("ts", event.at);
-            line.close();
-            sig_at
-        }
+        What::Circuit { .. } => write_circuit(line, event, site, ties),
+        What::RegistryDrift(lapse) => write_drift(line, event, lapse, site, ties),
         What::Cut(_)
         | What::Missed(_)
         | What::Revived { .. }
         | What::KeyChange(_)
         | What::Retention(_)
-        | What::RegistryMutation { .. } => write_other(out, event, site, ties),
+        | What::RegistryMutation { .. } => write_other(line, event, site, ties),
     }
 }
 
-fn write_other(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &Ties<'_>) -> usize {
-    let mut line = Object::open(out);
+fn write_circuit(mut line: Object<'_>, event: &Event, site: &Site, ties: &Ties<'_>) -> usize {
+    let What::Circuit { server, name, change } = &event.what else { return line.position() };
+    line.whole("calls", u64::from(change.calls));
+    line.text("event", event.what.kind());
+    line.whole("failed_calls", u64::from(change.failed));
+    line.text("key_id", ties.key_id);
+    line.digest("prev_sha256", &ties.chain.prev);
+    line.whole("seq", ties.chain.seq);
+    let sig_at = line.position();
+    line.whole("slow_calls", u64::from(change.slow));
+    line.hex("span_id", &event.span.span_id);
+    line.text("state", change.state.as_str());
+    line.text("status", event.what.status());
+    line.text("target_name", name);
+    line.text("target_server", server.at_version());
+    line.text("tenant", &site.tenant);
+    line.hex("trace_id", &event.span.trace_id);
+    line.ts("ts", event.at);
+    line.close();
+    sig_at
+}
+
+fn write_other(mut line: Object<'_>, event: &Event, site: &Site, ties: &Ties<'_>) -> usize {
     if let What::Cut(cut) = &event.what {
         line.whole("cut_bytes", cut.bytes);
     }
@@ -197,12 +208,47 @@ fn write_other(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &Ties<'_>) -
     sig_at
 }
 
+/// The line about a server that is not the one in its lock file.
+fn write_drift(
+    mut line: Object<'_>,
+    event: &Event,
+    lapse: &Lapse,
+    site: &Site,
+    ties: &Ties<'_>,
+) -> usize {
+    line.flag("binary_changed", lapse.is_other_binary);
+    line.text("event", event.what.kind());
+    line.text("key_id", ties.key_id);
+    line.text("lock", lapse.rule.as_str());
+    let locked = lapse.locked.as_ref().map(Digest::as_bytes);
+    line.hex_or_null("lock_sha256", locked.map(<[u8; 32]>::as_slice));
+    line.digest("prev_sha256", &ties.chain.prev);
+    line.whole("seq", ties.chain.seq);
+    line.flag("server_changed", lapse.is_other_server);
+    line.hex("server_snapshot", lapse.registry.as_bytes());
+    let sig_at = line.position();
+    line.hex("span_id", &event.span.span_id);
+    line.text("status", event.what.status());
+    line.text_if("target_name", lapse.first.as_deref());
+    line.text("target_server", lapse.server.at_version());
+    line.text("tenant", &site.tenant);
+    line.whole("tools_added", lapse.added);
+    line.whole("tools_changed", lapse.changed);
+    line.whole("tools_removed", lapse.removed);
+    line.whole("tools_renamed", lapse.renamed);
+    line.hex("trace_id", &event.span.trace_id);
+    line.ts("ts", event.at);
+    line.close();
+    sig_at
+}
+
 impl What {
     fn kind(&self) -> &'static str {
         match self {
             Self::Cut(_) | Self::Missed(_) | Self::Revived { .. } => "recovery",
             Self::KeyChange(_) => "key_change",
             Self::RegistryMutation { .. } => "registry_mutation",
+            Self::RegistryDrift(_) => "registry_drift",
             Self::Retention(_) => "retention",
             Self::Circuit { .. } => "circuit",
         }
@@ -220,6 +266,10 @@ impl What {
                 CircuitState::Open => "error",
             },
             Self::RegistryMutation { .. } => "denied",
+            Self::RegistryDrift(lapse) => match lapse.rule {
+                LockRule::Require => "denied",
+                LockRule::Warn => "ok",
+            },
         }
     }
 }

@@ -62,6 +62,18 @@ impl<'a> Object<'a> {
         self.out.push(b']');
     }
 
+    /// An array of texts from anywhere, each at a bounded length.
+    pub(super) fn list<'w>(&mut self, key: &str, texts: impl Iterator<Item = &'w str>) {
+        self.key(key);
+        self.out.push(b'[');
+        for (at, text) in texts.enumerate() {
+            self.out.extend_from_slice(if at == 0 { b"\"" } else { b",\"" });
+            escape(self.out, text);
+            self.out.push(b'"');
+        }
+        self.out.push(b']');
+    }
+
     /// An array of pairs `first:second`, of words that need no escapes.
     pub(super) fn pairs<'w>(&mut self, key: &str, pairs: impl Iterator<Item = (&'w str, &'w str)>) {
         self.key(key);

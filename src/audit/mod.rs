@@ -11,6 +11,7 @@ mod stream;
 
 mod chain;
 mod envelope;
+mod lapse;
 mod event;
 
 // Where its threads meet.
@@ -68,6 +69,7 @@ pub use error::{OpenError, ShutdownError};
 pub use event::Event;
 pub use fault::{CheckpointFault, Fault, VerifyError};
 pub use file::FileSink;
+pub use lapse::Lapse;
 pub use log::{Admit, Durable, Log, NotDurable, Refused};
 pub use memory::MemorySink;
 pub use options::LogOptions;

@@ -20,6 +20,12 @@ impl ServerIdent {
         &self.name
     }
 
+    /// The version, as the server declares it.
+    pub fn version(&self) -> &str {
+        let behind = self.at_version.strip_prefix(&*self.name);
+        behind.and_then(|rest| rest.strip_prefix('@')).unwrap_or("")
+    }
+
     /// `name@version`, as records have it.
     pub fn at_version(&self) -> &Arc<str> {
         &self.at_version
@@ -138,6 +144,14 @@ mod tests {
         assert!(bounded.len() <= ToolName::MAX_RECORDED + '…'.len_utf8());
         assert!(bounded.ends_with('…'));
         assert_eq!(ToolName::new("add").bounded(), "add");
+    }
+
+    #[test]
+    fn a_server_has_the_name_and_the_version_that_it_was_given() {
+        for (name, version) in [("demo", "1.0.0"), ("a@b", "c@d"), ("", ""), ("a", "")] {
+            let server = ServerIdent::new(name, version);
+            assert_eq!((server.name(), server.version()), (name, version));
+        }
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use super::dedupe::{Dedupe, Lasting};
+use super::found::{Found, keep};
 use super::reason::Reason;
 use super::span::SpanIds;
 use serde::Serialize;
@@ -53,6 +55,8 @@ pub enum Code {
     DeadlineExceeded,
     /// The handler is not the frozen one.
     HandlerSwap,
+    /// Whether the idempotency key was used before cannot be said now.
+    IdempotencyUnavailable,
     /// The idempotency key was used before.
     IdempotentDuplicate,
     /// The policy, or a hard rule, refused.
@@ -74,6 +78,7 @@ impl Code {
             Self::CircuitOpen => "CIRCUIT_OPEN",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::HandlerSwap => "HANDLER_SWAP",
+            Self::IdempotencyUnavailable => "IDEMPOTENCY_UNAVAILABLE",
             Self::IdempotentDuplicate => "IDEMPOTENT_DUPLICATE",
             Self::PolicyDenied => "POLICY_DENIED",
             Self::RateLimited => "RATE_LIMITED",
@@ -111,19 +116,20 @@ pub struct Refusal(Box<Parts>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Parts {
     code: Code,
-    reason: Reason,
-    reasons: Vec<Reason>,
+    reason: Found,
+    reasons: Vec<Found>,
     executed: bool,
     retry: Retry,
 }
 
 impl Refusal {
     /// A refusal for `reason`, with the code of its row; the caller had better not retry.
-    pub fn new(reason: Reason) -> Self {
+    pub fn new(reason: impl Into<Found>) -> Self {
+        let reason = reason.into();
         Self(Box::new(Parts {
-            code: reason.code(),
+            code: reason.reason().code(),
+            reasons: vec![reason.clone()],
             reason,
-            reasons: vec![reason],
             executed: false,
             retry: Retry::Never,
         }))
@@ -145,10 +151,11 @@ impl Refusal {
 
     /// The same refusal with all that was found, in the order in which it was found.
     #[must_use]
-    pub fn with_reasons(mut self, reasons: Vec<Reason>) -> Self {
-        self.0.reasons = reasons;
-        if !self.0.reasons.contains(&self.0.reason) {
-            self.0.reasons.push(self.0.reason);
+    pub fn with_reasons<F: Into<Found>>(mut self, reasons: Vec<F>) -> Self {
+        self.0.reasons.clear();
+        let deciding = self.0.reason.clone();
+        for found in reasons.into_iter().map(Into::into).chain([deciding]) {
+            keep(&mut self.0.reasons, found);
         }
         self
     }
@@ -177,11 +184,16 @@ impl Refusal {
 
     /// The reason that decided.
     pub fn reason(&self) -> Reason {
-        self.0.reason
+        self.0.reason.reason()
+    }
+
+    /// The reason that decided, with the rule that found it.
+    pub fn found(&self) -> &Found {
+        &self.0.reason
     }
 
     /// All reasons, in the order in which they were found.
-    pub fn reasons(&self) -> &[Reason] {
+    pub fn reasons(&self) -> &[Found] {
         &self.0.reasons
     }
 
@@ -226,6 +238,9 @@ fn before(code: Code) -> &'static str {
         Code::CircuitOpen => "refused: the tool's circuit is open",
         Code::DeadlineExceeded => "refused: the deadline passed before the tool ran",
         Code::HandlerSwap => "refused: the tool's handler was changed after the freeze",
+        Code::IdempotencyUnavailable => {
+            "refused: whether the idempotency key was used before cannot be said now"
+        }
         Code::IdempotentDuplicate => "refused: the idempotency key was used before",
         Code::PolicyDenied => "refused by policy",
         Code::RateLimited => "refused: too many calls",
@@ -247,6 +262,7 @@ fn after(code: Code) -> &'static str {
         Code::Cancelled
         | Code::CircuitOpen
         | Code::HandlerSwap
+        | Code::IdempotencyUnavailable
         | Code::IdempotentDuplicate
         | Code::PolicyDenied
         | Code::RateLimited
@@ -278,6 +294,19 @@ pub trait Reply {
     fn task_id(&self) -> Option<&str> {
         None
     }
+
+    /// What a repeat of the call is answered with.
+    fn lasting(&self) -> Lasting {
+        Lasting::Unfit
+    }
+
+    /// The reply that was [`Lasting::Final`]; `None` where these bytes are none.
+    fn from_lasting(_bytes: &[u8]) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 /// How a call ended, as its door hears it.
@@ -300,11 +329,13 @@ pub struct Outcome<R> {
     pub span: SpanIds,
     /// How the call ended.
     pub end: End<R>,
+    /// What became of its idempotency key, where that decided what runs.
+    pub dedupe: Option<Dedupe>,
 }
 
 impl<R> Outcome<R> {
     /// The call of `span` ended so.
     pub fn new(span: SpanIds, end: End<R>) -> Self {
-        Self { span, end }
+        Self { span, end, dedupe: None }
     }
 }

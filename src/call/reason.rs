@@ -99,7 +99,6 @@ const SKILLS: &str = "skills are loaded by an agent's host, never by a tool serv
 const SCANS: &str = "code scans run beside the server, and none is wired in yet";
 const INSPECTION: &str = "the inspection of contents is not built yet";
 const EVALUATOR: &str = "it needs a contextual evaluator, which is not built yet";
-const LOCK_FILE: &str = "it compares with a lock file, which is not built yet";
 
 const RECOVERY: &str = "recovery writes it for a call in whose course the process ended";
 
@@ -125,9 +124,9 @@ reasons! {
         "A tool was added or its definition changed after the registry was frozen.";
     HandlerSwap "handler_swap" Critical Always HandlerSwap Here,
         "The handler registered for the tool is not the one that was frozen.";
-    ServerCodeChanged "server_code_changed" Critical ByPolicy PolicyDenied Later(LOCK_FILE),
+    ServerCodeChanged "server_code_changed" Critical ByPolicy PolicyDenied Here,
         "The server is not the one in the lock file.";
-    ToolCodeChanged "tool_code_changed" Critical ByPolicy PolicyDenied Later(LOCK_FILE),
+    ToolCodeChanged "tool_code_changed" Critical ByPolicy PolicyDenied Here,
         "The tool is not the one in the lock file.";
     SkillVersionChanged "skill_version_changed" High ByPolicy PolicyDenied Elsewhere(SKILLS),
         "A known skill has another version.";
@@ -158,16 +157,32 @@ reasons! {
         "The caller gave up before the tool ran.";
     CircuitOpen "circuit_open" Medium InEnforce CircuitOpen Here,
         "The tool failed too often or was too slow of late, by `enforcement.circuit_breakers`.";
+    IdempotencyConflict "idempotency_conflict" Medium Always IdempotentDuplicate Here,
+        "The idempotency key was used for a call with other arguments.";
+    IdempotencyInProgress "idempotency_in_progress" Low Always IdempotentDuplicate Here,
+        "The first call with the idempotency key still runs.";
+    IdempotencyNotKept "idempotency_not_kept" Low Always IdempotentDuplicate Here,
+        "A call with the idempotency key has run, and its result was too large to be kept.";
+    IdempotencyUnavailable "idempotency_unavailable" Medium Always IdempotencyUnavailable Here,
+        "The store of idempotency keys could not be asked, or has no room.";
+    IdempotencyUnknown "idempotency_unknown" High Always IdempotentDuplicate Here,
+        "A call with the idempotency key may have had its effect; an operator has to release the key.";
     LayerFailed "layer_failed" Medium Always PolicyDenied Here,
         "A layer that was put into the stack failed before the handler ran.";
     MalformedArguments "malformed_arguments" Medium Always PolicyDenied Here,
         "The arguments are nested too deeply or hold what JSON cannot say.";
+    NoRuleAllows "no_rule_allows" Medium InEnforce PolicyDenied Here,
+        "`rules` allow certain values of an argument, and the call's is none of them.";
     OutcomeUnknown "outcome_unknown" High Always AuditUnavailable Elsewhere(RECOVERY),
         "The process ended while the tool ran; whether it had its effect is not known.";
     Overloaded "overloaded" Low Always RateLimited Here,
         "A layer that was put into the stack shed the call.";
     RateLimited "rate_limited" Low InEnforce RateLimited Here,
         "The caller has spent what an entry of `security.limits.rate` gives.";
+    RuleDenied "rule_denied" High InEnforce PolicyDenied Here,
+        "An entry of `rules` denies the arguments; its own `reason` stands in place of this one.";
+    RuleError "rule_error" High InEnforce PolicyDenied Here,
+        "An argument has a type that an entry of `rules` cannot read.";
     UnknownTool "unknown_tool" Medium Always PolicyDenied Here,
         "The frozen registry has no tool of this name.";
 }

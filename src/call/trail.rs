@@ -1,9 +1,10 @@
 use super::claimed::Claimed;
+use super::dedupe::Dedupe;
+use super::found::{Cited, Found, keep};
 use super::name::{ServerIdent, ToolVersion};
 use super::operation::Operation;
 use super::outcome::Status;
 use super::payload::Payloads;
-use super::reason::Reason;
 use super::span::SpanIds;
 use crate::clock::Timestamp;
 use parking_lot::Mutex;
@@ -90,6 +91,8 @@ pub struct Facts {
     pub principal_verified: bool,
     /// What the caller said of itself.
     pub claimed: Claimed,
+    /// What became of the idempotency key; `None` where the call has none, or no side effect.
+    pub dedupe: Option<Dedupe>,
     /// What the policy said.
     pub decision: Decision,
     /// The JSON pointer of the first URL argument that the policy does not allow, at a bounded
@@ -98,9 +101,11 @@ pub struct Facts {
     /// The same for path arguments.
     pub fs_violation_at: Option<Box<str>>,
     /// What was found against the call, in order, each once.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<Found>,
     /// The reason that decided a refusal.
-    pub refused_for: Option<Reason>,
+    pub refused_for: Option<Found>,
+    /// The rules of the policy that found something, in order.
+    pub rules: Vec<Arc<Cited>>,
     /// How the call ended.
     pub status: Status,
     /// When the handler started; `None` while it has not.
@@ -145,11 +150,13 @@ impl Facts {
             principal: None,
             principal_verified: false,
             claimed: Claimed::default(),
+            dedupe: None,
             decision: Decision::Deny,
             egress_violation_at: None,
             fs_violation_at: None,
             reasons: Vec::new(),
             refused_for: None,
+            rules: Vec::new(),
             status: Status::Cancelled,
             started: None,
             latency: Duration::ZERO,
@@ -162,10 +169,8 @@ impl Facts {
     }
 
     /// Keeps a reason, once, behind those found before.
-    pub fn found(&mut self, reason: Reason) {
-        if !self.reasons.contains(&reason) {
-            self.reasons.push(reason);
-        }
+    pub fn found(&mut self, reason: impl Into<Found>) {
+        keep(&mut self.reasons, reason.into());
     }
 
     /// The policy lets the call go on: `allow`, or `would_deny` where something was found.
@@ -203,6 +208,23 @@ impl Trail {
     pub(crate) fn with<T>(&self, note: impl FnOnce(&mut Facts) -> T) -> Option<T> {
         self.0.lock().as_deref_mut().map(note)
     }
+
+    /// For a step that has to know, when the call comes back, whether it has run.
+    pub(crate) fn watch(&self) -> TrailWatch {
+        TrailWatch(Arc::clone(&self.0))
+    }
+}
+
+/// Sees from above how far a call has come, while its [`Trail`] is below.
+#[derive(Debug)]
+pub struct TrailWatch(Arc<Mutex<Option<Box<Facts>>>>);
+
+impl TrailWatch {
+    /// True when the handler has started. Of a call whose record is closed nothing is known, so it
+    /// counts as started.
+    pub(crate) fn has_started(&self) -> bool {
+        self.0.lock().as_deref().is_none_or(Facts::executed)
+    }
 }
 
 impl TrailKeeper {
@@ -215,6 +237,7 @@ impl TrailKeeper {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::Reason;
 
     fn facts() -> Facts {
         let server = Arc::new(ServerIdent::new("demo", "1.0.0"));
@@ -225,7 +248,7 @@ mod tests {
     fn the_facts_are_taken_once_and_the_trail_goes_silent() {
         let (trail, keeper) = Trail::open(facts());
         assert_eq!(trail.with(|facts| facts.found(Reason::UnknownTool)), Some(()));
-        assert_eq!(keeper.take().map(|facts| facts.reasons), Some(vec![Reason::UnknownTool]));
+        assert_eq!(keeper.take().unwrap().reasons, [Reason::UnknownTool]);
         assert!(keeper.take().is_none());
         assert_eq!(trail.with(Facts::permit), None);
     }

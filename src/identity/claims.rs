@@ -56,6 +56,15 @@ pub fn claims(claimant: &impl Claimant, detail: Detail, key: Option<&DigestKey>)
     }
 }
 
+/// The idempotency key as the caller sent it, for who has to find it again; `None` where [`claims`]
+/// has none.
+pub fn sent_idempotency_key(claimant: &impl Claimant) -> Option<Box<str>> {
+    let mut reader = Reader { claimant, rejected: Vec::new() };
+    reader.read(ClaimName::IdempotencyKey, |text| {
+        idempotency_key(text, None).map(|_recorded| text.into())
+    })
+}
+
 struct Reader<'c, C> {
     claimant: &'c C,
     rejected: Vec<RejectedClaim>,

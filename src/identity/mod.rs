@@ -19,7 +19,7 @@ mod claims;
 mod tests;
 
 pub use claim::{ClaimName, Claimant, Said};
-pub use claims::{Detail, claims};
+pub use claims::{Detail, claims, sent_idempotency_key};
 pub use principal::{Origin, Principal};
 pub use traceparent::parse_traceparent;
 pub use verified::{PrincipalError, VerifiedPrincipal};

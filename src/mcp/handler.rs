@@ -50,6 +50,21 @@ where
         + 'static,
     T::Future: Send,
 {
+    /// No session begins with a server that is not the one in its lock file, so serving it fails.
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: Request,
+    ) -> Result<InitializeResult, ErrorData> {
+        self.admit()?;
+        self.server.initialize(request, context).await
+    }
+
+    async fn discover(&self, context: Request) -> Result<DiscoverResult, ErrorData> {
+        self.admit()?;
+        self.server.discover(context).await
+    }
+
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
@@ -108,9 +123,6 @@ where
 
     untouched! {
         ping(context: Request) -> Result<(), ErrorData>;
-        initialize(request: InitializeRequestParams, context: Request)
-            -> Result<InitializeResult, ErrorData>;
-        discover(context: Request) -> Result<DiscoverResult, ErrorData>;
         complete(request: CompleteRequestParams, context: Request)
             -> Result<CompleteResult, ErrorData>;
         set_level(request: SetLevelRequestParams, context: Request) -> Result<(), ErrorData>;

@@ -1,4 +1,4 @@
-use super::reply::{ToolReply, answer, list_refused};
+use super::reply::{ToolReply, answer, list_refused, server_refused};
 use super::request::ToolRequest;
 use super::session::{Lookout, Session, Source};
 use crate::call::{Call, Outcome, ServerIdent, ToolName};
@@ -49,6 +49,8 @@ where
     fn freeze(&self, seen: &Arc<Snapshot>) -> Option<&Drift> {
         let drift = self.drift.get_or_init(|| {
             let frozen = self.service.freeze(Arc::clone(seen));
+            // Compared with the lock file now, before anybody asks for anything.
+            self.service.refused(&self.ident);
             let drift = frozen.drift(seen);
             let swapped = if drift.is_none() { frozen.swapped_in(seen) } else { None };
             if let Some(difference) = drift.as_ref().or(swapped.as_ref()) {
@@ -59,6 +61,14 @@ where
             drift
         });
         drift.as_ref()
+    }
+
+    /// Refuses what a server may not do that is not the one in its lock file.
+    pub(super) fn admit(&self) -> Result<(), ErrorData> {
+        match self.service.refused(&self.ident) {
+            Some(_) => Err(server_refused()),
+            None => Ok(()),
+        }
     }
 
     /// The server that was wrapped.
@@ -108,6 +118,7 @@ where
         if let Some(drift) = self.freeze(&seen) {
             return Err(list_refused(drift));
         }
+        self.admit()?;
         let listed = match self.server.list_tools(request, context).await {
             Err(error) if error.code == ErrorCode::METHOD_NOT_FOUND => {
                 ListToolsResult::with_all_items(self.session.live_tools())

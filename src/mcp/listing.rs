@@ -1,4 +1,4 @@
-use super::definition::{definition, digest};
+use super::definition::{definition, form};
 use crate::registry::{Definition, Manner};
 use rmcp::model::Tool;
 use serde::Deserialize as _;
@@ -85,8 +85,8 @@ pub fn read_tools(text: &[u8]) -> Result<Vec<Definition>, ListingError> {
 /// What of it is wrong is not said in serde's words: they quote the value.
 fn read(item: &Value) -> Option<Definition> {
     let tool = Tool::deserialize(item).ok()?;
-    let digest = digest(&tool)?;
-    Some(definition(&tool, digest, &Manner::default()))
+    let form = form(&tool)?;
+    Some(definition(&tool, &form, &Manner::default()))
 }
 
 #[cfg(test)]

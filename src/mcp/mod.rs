@@ -26,6 +26,6 @@ pub use held::HeldRouter;
 pub use layered::Layered;
 pub use listing::{ListingError, read_tools};
 pub use mock::{MapRegistry, MockCall, MockServer};
-pub use reply::{Body, DENIAL_META, DENIED, REGISTRY_FROZEN, TRACE_META, ToolReply};
+pub use reply::{Body, DEDUPE_META, DENIAL_META, DENIED, REGISTRY_FROZEN, TRACE_META, ToolReply};
 pub use request::ToolRequest;
 pub use service::{ServerHandlerExt, ToolRouterExt, ToolService};

@@ -1,4 +1,4 @@
-use crate::call::{End, Outcome, Reason, Refusal, Reply, Retry, SpanIds};
+use crate::call::{Dedupe, End, Found, Lasting, Outcome, Reason, Refusal, Reply, Retry, SpanIds};
 use crate::registry::{Denials, Drift, Manner};
 use rmcp::ErrorData;
 use rmcp::model::{
@@ -6,6 +6,7 @@ use rmcp::model::{
     InputRequiredResult, MetaObject,
 };
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 /// What an rmcp handler gives back.
@@ -16,6 +17,10 @@ pub const DENIAL_META: &str = "sec0/denial";
 
 /// The key in `_meta` of a successful call's result.
 pub const TRACE_META: &str = "sec0/trace";
+
+/// The key in `_meta` of the result of a call that had side effects and an idempotency key: `first`
+/// or `replay`.
+pub const DEDUPE_META: &str = "sec0/dedupe";
 
 /// The JSON-RPC code for a changed tool list. Outside the ranges that the specifications reserve.
 pub const REGISTRY_FROZEN: ErrorCode = ErrorCode(-31050);
@@ -72,13 +77,77 @@ impl Reply for ToolReply {
             Ok(_) | Err(_) => None,
         }
     }
+
+    fn lasting(&self) -> Lasting {
+        let kept = match self {
+            Ok(CallToolResponse::Complete(result)) => written(COMPLETE, result),
+            // The task goes on: a repeat is told of the same one.
+            Ok(CallToolResponse::Task(result)) => written(TASK, result),
+            // The same call comes again, with what it was asked for.
+            Ok(CallToolResponse::InputRequired(_)) => return Lasting::Open,
+            Ok(_) | Err(_) => None,
+        };
+        let is_whole = |bytes: &Vec<u8>| {
+            Self::from_lasting(bytes).is_some_and(|again| match &again {
+                Ok(CallToolResponse::Complete(again)) => {
+                    written(COMPLETE, again).as_ref() == Some(bytes)
+                }
+                Ok(CallToolResponse::Task(again)) => written(TASK, again).as_ref() == Some(bytes),
+                Ok(_) | Err(_) => false,
+            })
+        };
+        // What is given back must be what was said.
+        kept.filter(is_whole).map_or(Lasting::Unfit, Lasting::Final)
+    }
+
+    fn from_lasting(bytes: &[u8]) -> Option<Self> {
+        let (kind, json) = bytes.split_first()?;
+        match *kind {
+            COMPLETE => Some(Ok(CallToolResponse::Complete(read(json)?))),
+            TASK => Some(Ok(CallToolResponse::Task(read(json)?))),
+            _ => None,
+        }
+    }
+}
+
+/// The first byte of what is stored: the kind of result. JSON follows.
+const COMPLETE: u8 = b'c';
+const TASK: u8 = b't';
+
+fn written(kind: u8, result: &impl Serialize) -> Option<Vec<u8>> {
+    let mut bytes = vec![kind];
+    match serde_json::to_writer(&mut bytes, result) {
+        Ok(()) => Some(bytes),
+        Err(error) => {
+            tracing::warn!(%error, "a result cannot be stored for a repeat");
+            None
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+    match serde_json::from_slice(json) {
+        Ok(result) => Some(result),
+        Err(error) => {
+            tracing::warn!(%error, "a result cannot be read back for a repeat");
+            None
+        }
+    }
 }
 
 /// The answer on the wire.
 pub(super) fn answer(outcome: Outcome<ToolReply>, manner: &Manner) -> ToolReply {
     match outcome.end {
-        End::Replied(Ok(CallToolResponse::Complete(result))) if !manner.hide_trace => {
-            Ok(stamped(result, outcome.span).into())
+        End::Replied(Ok(CallToolResponse::Complete(mut result))) => {
+            if !manner.hide_trace {
+                stamp(&mut result.meta, TRACE_META, trace(outcome.span));
+            }
+            stamp_dedupe(&mut result.meta, outcome.dedupe);
+            Ok(result.into())
+        }
+        End::Replied(Ok(CallToolResponse::Task(mut result))) => {
+            stamp_dedupe(&mut result.meta, outcome.dedupe);
+            Ok(CallToolResponse::Task(result))
         }
         End::Replied(reply) => reply,
         End::Refused(refusal) if refusal.reason() == Reason::UnknownTool => {
@@ -101,10 +170,22 @@ pub(super) fn list_refused(drift: &Drift) -> ErrorData {
     ErrorData::new(REGISTRY_FROZEN, format!("REGISTRY_FROZEN: {drift}"), Some(data))
 }
 
-fn stamped(mut result: CallToolResult, span: SpanIds) -> CallToolResult {
-    let meta = result.meta.get_or_insert_with(MetaObject::new);
-    meta.0.insert(TRACE_META.to_owned(), trace(span));
-    result
+/// The answer to whoever asks a server for anything about tools that is not the one in its lock
+/// file. Which tools differ is for the operator.
+pub(super) fn server_refused() -> ErrorData {
+    let data = json!({ "code": "REGISTRY_FROZEN" });
+    let message = "REGISTRY_FROZEN: the server is not the one in its lock file";
+    ErrorData::new(REGISTRY_FROZEN, message, Some(data))
+}
+
+fn stamp(meta: &mut Option<MetaObject>, key: &str, value: Value) {
+    meta.get_or_insert_with(MetaObject::new).0.insert(key.to_owned(), value);
+}
+
+fn stamp_dedupe(meta: &mut Option<MetaObject>, dedupe: Option<Dedupe>) {
+    if let Some(dedupe) = dedupe {
+        stamp(meta, DEDUPE_META, dedupe.as_str().into());
+    }
 }
 
 fn trace(span: SpanIds) -> Value {
@@ -128,10 +209,10 @@ fn denied(refusal: &Refusal, span: SpanIds, denials: Denials) -> ToolReply {
 }
 
 fn denial(refusal: &Refusal, span: SpanIds) -> Value {
-    let reasons: Vec<_> = refusal.reasons().iter().map(|reason| reason.as_str()).collect();
+    let reasons: Vec<_> = refusal.reasons().iter().map(Found::as_str).collect();
     let mut denial = json!({
         "code": refusal.code().as_str(),
-        "reason": refusal.reason().as_str(),
+        "reason": refusal.found().as_str(),
         "reasons": reasons,
         "executed": refusal.executed(),
         "retryable": refusal.retry() != Retry::Never,

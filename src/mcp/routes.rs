@@ -1,7 +1,6 @@
 use super::by_name::{ByName, Named};
-use super::definition::{definition, digest};
+use super::definition::{Form, definition, form};
 use super::held::HeldRouter;
-use crate::digest::Digest;
 use crate::registry::{Drift, HandlerId, Live, Manner, Snapshot};
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::handler::server::tool::DynCallToolHandler;
@@ -23,7 +22,7 @@ pub(super) struct Routes<H> {
 pub(super) struct Route<H> {
     pub(super) tool: Tool,
     pub(super) handler: Arc<DynCallToolHandler<H>>,
-    digest: Digest,
+    form: Form,
 }
 
 impl<H> Named for Route<H> {
@@ -48,15 +47,15 @@ impl<H: Send + Sync + 'static> Routes<H> {
 
     fn new(routes: impl Iterator<Item = ToolRoute<H>>) -> Self {
         let route = |route: ToolRoute<H>| {
-            let digest = digest(&route.attr)?;
-            Some(Route { tool: route.attr, handler: route.call, digest })
+            let form = form(&route.attr)?;
+            Some(Route { tool: route.attr, handler: route.call, form })
         };
         Self { taken: ByName::new(routes.filter_map(route)), live: None, shared: None }
     }
 
     pub(super) fn snapshot(&self, manner: &Manner) -> Snapshot {
         Snapshot::new(self.taken.iter().map(|route| {
-            let mut definition = definition(&route.tool, route.digest, manner);
+            let mut definition = definition(&route.tool, &route.form, manner);
             definition.handler = self.shared.as_ref().map(|router| {
                 let address = Arc::as_ptr(&route.handler).cast::<()>().addr();
                 HandlerId::new(router, address, Arc::new(Arc::downgrade(&route.handler)))

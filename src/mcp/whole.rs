@@ -1,7 +1,6 @@
 use super::by_name::{ByName, Named};
-use super::definition::{definition, digest};
+use super::definition::{Form, definition, form};
 use super::detached::detached_context;
-use crate::digest::Digest;
 use crate::registry::{Live, Manner, Snapshot};
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{PaginatedRequestParams, Tool};
@@ -25,7 +24,7 @@ pub(super) struct Whole<H> {
 #[derive(Debug)]
 struct Known {
     tool: Tool,
-    digest: Digest,
+    form: Form,
     told: Told,
 }
 
@@ -116,13 +115,13 @@ impl<H: ServerHandler> Whole<H> {
     }
 
     fn know(&self, tool: Tool) -> Option<Known> {
-        let digest = digest(&tool)?;
+        let form = form(&tool)?;
         let told = match self.server.get_tool(&tool.name) {
             None => Told::Nothing,
             Some(told) if told == tool => Told::AsListed,
             Some(told) => Told::Otherwise(Box::new(told)),
         };
-        Some(Known { tool, digest, told })
+        Some(Known { tool, form, told })
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Tool> {
@@ -136,7 +135,7 @@ impl<H: ServerHandler> Whole<H> {
     /// What was seen; `None` while nothing was.
     pub(super) fn snapshot(&self, manner: &Manner) -> Option<Snapshot> {
         let known = self.seen.get()?.iter();
-        Some(Snapshot::new(known.map(|known| definition(&known.tool, known.digest, manner))))
+        Some(Snapshot::new(known.map(|known| definition(&known.tool, &known.form, manner))))
     }
 
     /// What the server says of the tool now.

@@ -113,13 +113,13 @@ impl Names {
 
 /// Stands between name and version: no entry can have it in either, so `add@1.0` allows version
 /// 1.0 of `add` and never a tool without a version that calls itself `add@1.0`.
-const BETWEEN: u8 = 0;
+pub(super) const BETWEEN: u8 = 0;
 
 /// Room for three parts that are each as long as a whole entry may be.
-const BUFFER: usize = 3 * MAX_ENTRY + 2;
+pub(super) const BUFFER: usize = 3 * MAX_ENTRY + 2;
 
 /// A tool's four spellings, all of them parts of `server/tool␀version`.
-struct Name<'b> {
+pub(super) struct Name<'b> {
     bytes: &'b [u8],
     tool_from: usize,
     tool_to: usize,
@@ -128,7 +128,7 @@ struct Name<'b> {
 impl<'b> Name<'b> {
     /// Spells the tool. A part that is too long for any entry is left out, so that it matches
     /// none that names it; `None` when that part is the tool's own name.
-    fn spell(buffer: &'b mut [u8; BUFFER], tool: ToolRef<'_>) -> Option<Self> {
+    pub(super) fn spell(buffer: &'b mut [u8; BUFFER], tool: ToolRef<'_>) -> Option<Self> {
         let fits = |part: &&str| part.len() <= MAX_ENTRY;
         let server = Some(tool.server).filter(fits).unwrap_or_default();
         let version = tool.version.map(ToolVersion::as_str).filter(fits);
@@ -147,19 +147,19 @@ impl<'b> Name<'b> {
         Some(Self { bytes: buffer.get(..end)?, tool_from, tool_to })
     }
 
-    fn of_server(&self) -> &'b [u8] {
+    pub(super) fn of_server(&self) -> &'b [u8] {
         self.bytes.get(..self.tool_to).unwrap_or_default()
     }
 
-    fn of_server_versioned(&self) -> Option<&'b [u8]> {
+    pub(super) fn of_server_versioned(&self) -> Option<&'b [u8]> {
         (self.bytes.len() > self.tool_to).then_some(self.bytes)
     }
 
-    fn anywhere(&self) -> &'b [u8] {
+    pub(super) fn anywhere(&self) -> &'b [u8] {
         self.bytes.get(self.tool_from..self.tool_to).unwrap_or_default()
     }
 
-    fn anywhere_versioned(&self) -> Option<&'b [u8]> {
+    pub(super) fn anywhere_versioned(&self) -> Option<&'b [u8]> {
         self.of_server_versioned()?.get(self.tool_from..)
     }
 }

@@ -4,9 +4,10 @@ use super::entry::{Entry, Override};
 use super::error::{Place, Problem};
 use super::places::{self, Egress, EgressEntry, Pointer, Root, Roots, Scope};
 use super::rates::Rates;
+use super::rules::{ByTool, Rules};
 use super::tree::Node;
 use super::verdict::Effect;
-use crate::call::{AuditModes, BreakerRule, Force, LineSigning, Reason};
+use crate::call::{AuditModes, BreakerRule, Force, LineSigning, LockRule, Reason, ToolRef};
 use crate::digest::Digest;
 use std::error::Error;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub struct Policy {
     rates: Rates,
     breakers: BreakerRule,
     max_retries: u32,
+    overrides_by_tool: ByTool,
+    rules: Rules,
     deny_if_unpinned: bool,
     require_idempotency_key: Option<&'static str>,
     max_payload_bytes: Option<u64>,
@@ -40,6 +43,7 @@ pub struct Policy {
     digest_key_ref: Option<String>,
     retain_days: Option<u32>,
     store_raw_payloads: bool,
+    lock_rule: Option<LockRule>,
     warnings: Vec<Problem>,
 }
 
@@ -138,6 +142,12 @@ impl Policy {
         self.store_raw_payloads
     }
 
+    /// `registry.lock`: what follows when the server is not the one in its lock file. `None` where
+    /// the policy does not say.
+    pub fn lock_rule(&self) -> Option<LockRule> {
+        self.lock_rule
+    }
+
     /// What this reason does to a call.
     pub fn effect(&self, reason: Reason) -> Effect {
         let denies = match reason.force() {
@@ -187,6 +197,26 @@ impl Policy {
         &mut self.scope
     }
 
+    /// The entry of `tools.overrides` that says what this tool does.
+    pub(super) fn override_of(&self, tool: ToolRef<'_>) -> Option<&Override> {
+        // Most policies have none, and then there is nothing to spell.
+        if self.overrides.is_empty() {
+            return None;
+        }
+        self.overrides.get(self.overrides_by_tool.matching(tool).next()?)
+    }
+
+    /// `rules`.
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The same policy with these rules on arguments.
+    pub(super) fn with_rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
     /// Compiles a document that passed the check; `root` says where its parts stand.
     pub(super) fn compile(
         file: &str,
@@ -198,6 +228,7 @@ impl Policy {
         let deny_on: Vec<_> = document.enforcement.deny_on.iter().map(|denied| denied.0).collect();
         let implied = if deny_on.is_empty() { Mode::Observe } else { Mode::Enforce };
         let tools = &document.tools;
+        let overrides = overrides(&tools.overrides, root)?;
         Ok(Self {
             file: file.to_owned(),
             digest,
@@ -206,7 +237,9 @@ impl Policy {
             deny_on,
             allowlist: Allowlist::compile(tools.allowlist.iter().map(String::as_str))?,
             entries: entries(&tools.allowlist, root)?,
-            overrides: overrides(&tools.overrides, root)?,
+            overrides_by_tool: ByTool::new(overrides.iter().map(|said| &said.entry.pattern)),
+            overrides,
+            rules: Rules::default(),
             scope: scope(&document.security)?,
             rates: Rates::compile(limits.rate(), items(root, "security.limits", "rate"))?,
             breakers: document.enforcement.circuit_breakers.rule(),
@@ -218,6 +251,7 @@ impl Policy {
             audit_modes: document.audit.modes(),
             line_signing: document.audit.signing,
             store_raw_payloads: document.privacy.store_raw_payloads,
+            lock_rule: document.registry.lock,
             retain_days: document.audit.retain_days(),
             digest_key_ref: document.audit.digest_key,
             tenant: document.tenant,

@@ -40,6 +40,14 @@ impl Policy {
                 found.push(unused(entry, &format!("security.limits.rate[{index}].tool"), &why));
             }
         }
+        for (index, entry, id) in self.rules().entries() {
+            if let Some(why) = tools.lacks(entry, false) {
+                let path = format!("rules[{index}].tool");
+                let text = shown(&entry.text);
+                let message = format!("`{path}` (of `{}`) is `{text}`, {why}", shown(id));
+                found.push(Problem::new(entry.place, &path, message));
+            }
+        }
         PolicyError::bounded(found)
     }
 }

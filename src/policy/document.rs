@@ -1,7 +1,8 @@
 use super::limits::{CircuitBreakers, RateEntry};
 use super::words;
-use crate::call::{AuditMode, AuditModes, LineSigning, Op, Reason};
+use crate::call::{AuditMode, AuditModes, LineSigning, LockRule, Op, Reason};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::fmt;
 use std::time::Duration;
 
@@ -25,6 +26,17 @@ pub(super) struct Document {
     pub(super) audit: Audit,
     #[serde(default)]
     pub(super) privacy: Privacy,
+    #[serde(default)]
+    pub(super) registry: Registry,
+    /// Read from the tree, where each part has its place.
+    #[serde(default, rename = "rules")]
+    pub(super) _rules: Vec<IgnoredAny>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Registry {
+    pub(super) lock: Option<LockRule>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -5,7 +5,7 @@ use super::question::Question;
 use super::rule::Asked;
 use super::verdict::{Ruling, Verdict};
 use super::why::LookedAt;
-use crate::call::{Operation, Reason};
+use crate::call::{Found, Operation, Reason};
 use crate::digest::Digest;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
@@ -31,8 +31,9 @@ impl Policy {
     pub fn explain(&self, question: &Question<'_>) -> Explanation {
         let tool = question.evidence.tool;
         let operation = self.operation(&question.evidence);
-        let mut asked =
-            Asked::new(tool, operation).with_idempotency_key(question.has_idempotency_key);
+        let mut asked = Asked::new(tool, operation)
+            .with_idempotency_key(question.has_idempotency_key)
+            .with_arguments(question.evidence.arguments);
         asked.places = question.places;
         let (size, call) = (self.hold_size(question.argument_bytes), self.hold_call(&asked));
 
@@ -47,8 +48,11 @@ impl Policy {
         let known = verdict.ruling() != Ruling::Deny;
         if known {
             self.fold(&mut verdict, &call);
+            self.rules().judge(tool, asked.arguments, self.mode(), &mut verdict);
         }
-        let later = self.why_operation(question).into_iter().chain(self.why_call(&asked, &call));
+        let arguments = self.rules().why(tool, asked.arguments, self.mode());
+        let call = self.why_call(&asked, &call);
+        let later = self.why_operation(question).into_iter().chain(call).chain(arguments);
         rules.extend(later.map(|rule| rule.reached(known)));
         self.mark(&mut rules, &verdict, &asked);
         Explanation {
@@ -66,8 +70,8 @@ impl Policy {
     fn mark(&self, rules: &mut [LookedAt], verdict: &Verdict, asked: &Asked<'_>) {
         let entry = self.allowing(asked.tool);
         for rule in rules.iter_mut().filter(|rule| rule.matched && rule.reached) {
-            rule.decided = match verdict.deciding() {
-                Some(reason) => rule.reason == Some(reason),
+            rule.decided = match verdict.decided_by() {
+                Some(found) => rule.reason.as_ref() == Some(found),
                 None => entry.as_deref() == Some(&*rule.id),
             };
         }
@@ -85,8 +89,13 @@ impl Explanation {
         self.verdict.deciding()
     }
 
+    /// The same, with the rule that found it.
+    pub fn found(&self) -> Option<&Found> {
+        self.verdict.decided_by()
+    }
+
     /// All that would be found, in order.
-    pub fn reasons(&self) -> &[Reason] {
+    pub fn reasons(&self) -> &[Found] {
         self.verdict.reasons()
     }
 
@@ -113,11 +122,11 @@ impl Explanation {
 
 impl Serialize for Explanation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let reasons: Vec<_> = self.reasons().iter().map(|reason| reason.as_str()).collect();
+        let reasons: Vec<_> = self.reasons().iter().map(Found::as_str).collect();
         let operation = self.operation;
         let mut out = serializer.serialize_struct("Explanation", 10)?;
         out.serialize_field("decision", self.decision().as_str())?;
-        out.serialize_field("reason", &self.reason().map(Reason::as_str))?;
+        out.serialize_field("reason", &self.found().map(Found::as_str))?;
         out.serialize_field("reasons", &reasons)?;
         out.serialize_field("rules", &self.rules)?;
         out.serialize_field("tool", &self.tool)?;

@@ -17,37 +17,15 @@ pub(super) fn lint(policy: &Policy, root: &Node) -> Vec<Problem> {
     deny_on.repeated(&mut found);
 
     if policy.mode() == Mode::Enforce {
-        let denies = |reason: Reason| policy.deny_on().contains(&reason);
-        if policy.allowlist().allows_everything() {
-            allowlist
-                .say(&mut found, "allows every tool in enforce mode; name the servers or tools");
-        } else if !denies(Reason::ToolNotInAllowlist) && !policy.deny_on().is_empty() {
-            let advice = "does not have `tool_not_in_allowlist`, so a tool that is not on the list \
-                          is called and only recorded";
-            deny_on.say(&mut found, advice);
-        }
-        if policy.deny_on().is_empty() {
-            let advice = "is in enforce mode, but `deny_on` is empty, so the policy refuses \
-                          nothing; add reasons or write `mode: observe`";
-            enforcement.say(&mut found, advice);
-        } else {
-            for (path, reason) in [
-                (policy.max_payload_bytes().map(|_| PAYLOAD), Reason::PayloadTooLarge),
-                (policy.max_duration().map(|_| DURATION), Reason::DurationTooLong),
-                (policy.idempotency_key_path(), Reason::MissingIdempotency),
-                (policy.scope().egress.as_ref().map(|_| EGRESS), Reason::EgressViolation),
-                (policy.scope().paths.as_ref().map(|_| PATHS), Reason::FsViolation),
-            ] {
-                if let Some(path) = path
-                    && !denies(reason)
-                {
-                    let advice = format!(
-                        "is set, but `enforcement.deny_on` does not have `{reason}`, so it is \
-                         only recorded"
-                    );
-                    Spot::of(root, path).say(&mut found, &advice);
-                }
-            }
+        half_enforced(policy, root, [&allowlist, &deny_on, &enforcement], &mut found);
+    }
+    for reason in [Reason::ServerCodeChanged, Reason::ToolCodeChanged] {
+        if policy.lock_rule().is_none() && policy.deny_on().contains(&reason) {
+            let advice = format!(
+                "has `{reason}`, which nothing raises without a lock file; set `registry.lock`, or \
+                 name one in the options of the program"
+            );
+            deny_on.say(&mut found, &advice);
         }
     }
     if policy.max_payload_bytes() == Some(0) {
@@ -61,9 +39,51 @@ pub(super) fn lint(policy: &Policy, root: &Node) -> Vec<Problem> {
     }
     allowlist.slashed(&mut found);
     outside_of_use(policy, root, &mut found);
+    let implied = enforcement.node.is_none_or(|node| node.get("mode").is_none());
+    found.extend(policy.rules().lint(policy.mode(), implied));
     overshadowed(policy, &mut found);
     found.sort_by_key(|problem| (problem.line, problem.column));
     found
+}
+
+/// What a policy in enforce mode does not refuse, though it looks as if it did.
+fn half_enforced(
+    policy: &Policy,
+    root: &Node,
+    [allowlist, deny_on, enforcement]: [&Spot<'_>; 3],
+    found: &mut Vec<Problem>,
+) {
+    let denies = |reason: Reason| policy.deny_on().contains(&reason);
+    if policy.allowlist().allows_everything() {
+        allowlist.say(found, "allows every tool in enforce mode; name the servers or tools");
+    } else if !denies(Reason::ToolNotInAllowlist) && !policy.deny_on().is_empty() {
+        let advice = "does not have `tool_not_in_allowlist`, so a tool that is not on the list \
+                      is called and only recorded";
+        deny_on.say(found, advice);
+    }
+    if policy.deny_on().is_empty() && !policy.rules().can_refuse() {
+        let advice = "is in enforce mode, but `deny_on` is empty, so the policy refuses \
+                      nothing; add reasons or write `mode: observe`";
+        enforcement.say(found, advice);
+    } else {
+        for (path, reason) in [
+            (policy.max_payload_bytes().map(|_| PAYLOAD), Reason::PayloadTooLarge),
+            (policy.max_duration().map(|_| DURATION), Reason::DurationTooLong),
+            (policy.idempotency_key_path(), Reason::MissingIdempotency),
+            (policy.scope().egress.as_ref().map(|_| EGRESS), Reason::EgressViolation),
+            (policy.scope().paths.as_ref().map(|_| PATHS), Reason::FsViolation),
+        ] {
+            if let Some(path) = path
+                && !denies(reason)
+            {
+                let advice = format!(
+                    "is set, but `enforcement.deny_on` does not have `{reason}`, so it is \
+                     only recorded"
+                );
+                Spot::of(root, path).say(found, &advice);
+            }
+        }
+    }
 }
 
 /// Of the overrides the first that matches decides: what stands behind one for the same tools, or

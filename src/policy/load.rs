@@ -2,6 +2,7 @@ use super::check::check;
 use super::compiled::Policy;
 use super::error::{Place, PolicyError, Problem};
 use super::lint::lint;
+use super::rules;
 use super::yaml;
 use crate::digest::Digest;
 use std::path::Path;
@@ -25,11 +26,23 @@ impl Policy {
     pub fn from_yaml_named(text: &str, name: &str) -> Result<Self, PolicyError> {
         let refused = |problem| PolicyError::new(name, vec![problem]);
         let tree = yaml::parse(text).map_err(refused)?;
-        let checked = check(&tree).map_err(|problems| PolicyError::new(name, problems))?;
+        let (rules, faults) = rules::read(&tree);
+        let checked = match check(&tree) {
+            Ok(checked) if faults.is_empty() => checked,
+            Ok(_) => return Err(PolicyError::new(name, faults)),
+            Err(mut problems) => {
+                problems.extend(faults);
+                return Err(PolicyError::new(name, problems));
+            }
+        };
+        if rules.all().len() != tree.get("rules").map_or(0, |rules| rules.items().len()) {
+            return Err(refused(torn(&"lost rule")));
+        }
         let document = serde_json::from_value(checked).map_err(|error| refused(torn(&error)))?;
         let canonical = tree.canonical().map_err(|error| refused(torn(&error)))?;
         let policy = Self::compile(name, Digest::of(&canonical), document, &tree)
             .map_err(|error| refused(torn(&*error)))?;
+        let policy = policy.with_rules(rules);
         let warnings = lint(&policy, &tree);
         Ok(policy.with_warnings(warnings))
     }
@@ -49,7 +62,7 @@ impl Policy {
 
 /// The schema and the types of the document disagree. The tests show that they do not; should
 /// they ever, the policy is refused rather than half enforced.
-fn torn(error: &dyn std::error::Error) -> Problem {
+fn torn(error: &dyn std::fmt::Display) -> Problem {
     let message = format!("the file is valid but could not be compiled: {error}; please report it");
     Problem::new(Place::WHOLE, "", message)
 }

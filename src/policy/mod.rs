@@ -3,7 +3,8 @@
 //! A key is enforced or it is refused by name; nothing is accepted and then forgotten. A file
 //! goes through `yaml` (bounds, grammar), `check` (the table of `schema`, every problem
 //! with its place), `document` (the types) and `compiled` (what calls are judged by). `operation`
-//! says what a call does, `places` where its arguments lead, `rule` holds it against the policy, and `explain` says why.
+//! says what a call does, `places` where its arguments lead, `rule` holds it against the policy,
+//! `rules` its arguments, and `explain` says why.
 
 mod about;
 mod allowlist;
@@ -27,6 +28,7 @@ mod places;
 mod question;
 mod rates;
 mod rule;
+mod rules;
 mod schema;
 mod shape;
 mod tree;
@@ -48,6 +50,8 @@ pub use places::{Disk, LocalDisk, NoDisk, Places, Seen};
 pub use question::Question;
 pub use rates::Rates;
 pub use rule::Asked;
+#[doc(hidden)]
+pub use rules::{Glob, OpName, Operator, Reading};
 pub use verdict::{Effect, Ruling, Verdict};
 pub use why::{LookedAt, OnMatch};
 

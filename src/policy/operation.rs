@@ -15,18 +15,21 @@ pub struct Evidence<'a> {
     pub hints_believed: bool,
     /// The argument `method`, where it is a text.
     pub method: Option<&'a str>,
+    /// All arguments, for the rules on them.
+    pub arguments: Option<&'a Arguments>,
 }
 
 impl<'a> Evidence<'a> {
     /// What the tool's definition says, for a call without arguments.
     pub fn new(tool: ToolRef<'a>, hints: Hints, hints_believed: bool) -> Self {
-        Self { tool, hints, hints_believed, method: None }
+        Self { tool, hints, hints_believed, method: None, arguments: None }
     }
 
     /// The same for a call with these arguments.
     #[must_use]
     pub fn with_arguments(mut self, arguments: Option<&'a Arguments>) -> Self {
         self.method = arguments.and_then(|arguments| arguments.get("method")?.as_str());
+        self.arguments = arguments;
         self
     }
 
@@ -46,7 +49,7 @@ impl Policy {
     /// `readOnlyHint: true` together with `destructiveHint: true` contradicts itself and counts as
     /// a side effect. Allocates nothing for names in ASCII.
     pub fn operation(&self, evidence: &Evidence<'_>) -> Operation {
-        let said = self.overrides().iter().find(|said| said.decides(evidence.tool));
+        let said = self.override_of(evidence.tool);
         let known = by_annotations(evidence).unwrap_or_else(|| evidence.by_name());
         said.map_or(known, |said| said.over(known))
     }

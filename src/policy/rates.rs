@@ -2,42 +2,34 @@ use super::allowlist::MalformedEntry;
 use super::entry::Entry;
 use super::error::Place;
 use super::limits::RateEntry;
-use super::pattern::Pattern;
+use super::rules::ByTool;
 use super::tree::Node;
 use crate::call::{RateRule, ToolRef};
-use std::collections::HashMap;
 
 /// The entries of `security.limits.rate`, found by the tool: those for other tools cost nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Rates {
     entries: Vec<(Entry, RateRule)>,
-    /// The numbers of the entries for every tool.
-    everything: Vec<usize>,
-    /// Of those for every tool of a server, by its name.
-    servers: HashMap<Box<str>, Vec<usize>>,
-    /// Of those that name a tool, by what follows the last `/` of the name: servers and tools may
-    /// have slashes in their names, so that is all that is sure to be the tool's.
-    named: HashMap<Box<str>, Vec<usize>>,
+    by_tool: ByTool,
+    /// As if no entry named a version.
+    by_any_version: ByTool,
 }
 
 impl Rates {
     pub(super) fn compile(written: &[RateEntry], nodes: &[Node]) -> Result<Self, MalformedEntry> {
-        let mut rates = Self::default();
         let places = nodes.iter().map(|node| node.get("tool").map_or(node.place, |it| it.place));
         let places = places.chain(std::iter::repeat(Place::START));
-        for ((written, place), number) in written.iter().zip(places).zip(0..) {
-            let entry = Entry::read(&written.tool, place)?;
-            let numbers = match &entry.pattern {
-                Pattern::Everything => &mut rates.everything,
-                Pattern::Server(server) => rates.servers.entry(server.clone()).or_default(),
-                Pattern::OfServer(name, _) | Pattern::Anywhere(name, _) => {
-                    rates.named.entry(tail(name).into()).or_default()
-                }
-            };
-            numbers.push(number);
-            rates.entries.push((entry, written.rule()));
-        }
-        Ok(rates)
+        let read = |(written, place): (&RateEntry, Place)| {
+            Ok((Entry::read(&written.tool, place)?, written.rule()))
+        };
+        let entries: Vec<_> = written.iter().zip(places).map(read).collect::<Result<_, _>>()?;
+        let unversioned = |entry: &Entry| match entry.pattern.unversioned() {
+            Some(pattern) => pattern.kept(),
+            None => entry.pattern.clone(),
+        };
+        let any: Vec<_> = entries.iter().map(|(entry, _)| unversioned(entry)).collect();
+        let by_tool = ByTool::new(entries.iter().map(|(entry, _)| &entry.pattern));
+        Ok(Self { by_tool, by_any_version: ByTool::new(&any), entries })
     }
 
     /// The rates, in the order of the file.
@@ -48,24 +40,13 @@ impl Rates {
     /// The numbers of the entries that are for `tool`, counted from 0. Where nobody has seen yet
     /// which version the tool has, an entry for any version of it is one: a limit may hold too
     /// early, and not too late.
-    pub fn matching<'r>(
-        &'r self,
-        tool: ToolRef<'r>,
+    pub fn matching(
+        &self,
+        tool: ToolRef<'_>,
         version_known: bool,
-    ) -> impl Iterator<Item = usize> + Clone + 'r {
-        let server = self.servers.get(tool.server).into_iter().flatten();
-        let named = self.named.get(tail(tool.tool)).into_iter().flatten();
-        let named = named.filter(move |number| {
-            self.entries.get(**number).is_some_and(|(entry, _)| {
-                let any = entry.pattern.unversioned().filter(|_| !version_known);
-                let matched = match any {
-                    Some(any) => any.matches(tool),
-                    None => entry.pattern.matches(tool),
-                };
-                matched.is_some()
-            })
-        });
-        self.everything.iter().chain(server).chain(named).copied()
+    ) -> impl Iterator<Item = usize> + Clone + use<'_> {
+        let index = if version_known { &self.by_tool } else { &self.by_any_version };
+        index.matching(tool)
     }
 
     /// The patterns, in the order of the file.
@@ -74,15 +55,12 @@ impl Rates {
     }
 }
 
-fn tail(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::call::ToolVersion;
     use crate::policy::Policy;
+    use crate::policy::pattern::Pattern;
     use proptest::prelude::*;
 
     const PATTERNS: [&str; 12] = [

@@ -2,7 +2,7 @@ use super::compiled::Policy;
 use super::pattern::MatchKind;
 use super::places::Places;
 use super::verdict::Verdict;
-use crate::call::{Operation, Reason, ToolRef, ToolVersion};
+use crate::call::{Arguments, Operation, Reason, ToolRef, ToolVersion};
 
 /// What a policy is asked about a call whose tool is known.
 #[derive(Debug, Clone, Copy)]
@@ -16,12 +16,14 @@ pub struct Asked<'a> {
     pub has_idempotency_key: bool,
     /// Where the arguments lead, by [`Policy::look`].
     pub places: Option<&'a Places>,
+    /// The arguments, for the rules on them; `None` is judged as an empty map of them.
+    pub arguments: Option<&'a Arguments>,
 }
 
 impl<'a> Asked<'a> {
-    /// A call of `tool` that does this, without an idempotency key.
+    /// A call of `tool` that does this, without an idempotency key and without arguments.
     pub fn new(tool: ToolRef<'a>, operation: Operation) -> Self {
-        Self { tool, operation, has_idempotency_key: false, places: None }
+        Self { tool, operation, has_idempotency_key: false, places: None, arguments: None }
     }
 
     /// The same call with an idempotency key, or without one.
@@ -35,6 +37,13 @@ impl<'a> Asked<'a> {
     #[must_use]
     pub fn with_places(mut self, places: &'a Places) -> Self {
         self.places = Some(places);
+        self
+    }
+
+    /// The same call with these arguments.
+    #[must_use]
+    pub fn with_arguments(mut self, arguments: Option<&'a Arguments>) -> Self {
+        self.arguments = arguments;
         self
     }
 }
@@ -90,11 +99,12 @@ impl Policy {
         verdict
     }
 
-    /// Judges a call by the allowlist, by the version of its tool, by what it does, and by where its
-    /// arguments lead.
+    /// Judges a call by the allowlist, by the version of its tool, by what it does, by where its
+    /// arguments lead, and by the rules on them.
     pub fn judge(&self, asked: &Asked<'_>) -> Verdict {
         let mut verdict = Verdict::allow();
         self.fold(&mut verdict, &self.hold_call(asked));
+        self.rules().judge(asked.tool, asked.arguments, self.mode(), &mut verdict);
         verdict
     }
 

@@ -1,5 +1,6 @@
 //! Every key that a policy may have, in one table.
 
+use super::rules::OpName;
 use super::shape::Shape::{
     Anything, Either, Filled, Flag, List, Number, OneOf, Open, Positive, Saying, Section, Text,
     Told,
@@ -20,9 +21,7 @@ const MANDATES: &str = "mandates are not verified yet, and are not accepted unve
 const JUDGE: &str = "the judging of text by a model is not built yet";
 const SCANS: &str = "code scans run beside the server, and none is wired in yet";
 const UPLOAD: &str = "the export of the log is not built yet";
-const RULES: &str = "argument rules are not built yet";
 const HIDING: &str = "every tool is listed; hiding some is not built yet";
-const LOCK: &str = "lock files are not built yet";
 const SIGNED: &str = "every record is signed, and that cannot be turned off";
 
 /// The keys of the document itself.
@@ -36,9 +35,9 @@ pub(super) const ROOT: &[Key] = &[
     Key::new("security", Section(SECURITY)),
     Key::new("audit", Section(AUDIT)),
     Key::later("expose", Anything, Is("all"), HIDING),
-    Key::later("rules", List(&Section(unbuilt::RULE)), Off, RULES),
+    Key::new("rules", List(&Section(RULE))),
     Key::later("approval_sets", Open(&Section(unbuilt::APPROVAL_SET)), Off, APPROVALS),
-    Key::parts("registry", &[Key::later("lock", WORDS, Absent, LOCK)]),
+    Key::new("registry", Section(&[Key::new("lock", OneOf(&["require", "warn"]))])),
     Key::parts("observability", OBSERVABILITY),
     Key::new("privacy", Section(PRIVACY)),
     Key::new("side_effects", Section(SIDE_EFFECTS)),
@@ -49,6 +48,17 @@ pub(super) const ROOT: &[Key] = &[
     Key::parts("llm_judge", LLM_JUDGE),
     Key::parts("sast", SAST),
     Key::parts("dast", DAST),
+];
+
+const RULE: &[Key] = &[
+    Key::new("id", Told(words::rule_id, words::rule_id_schema)).required(),
+    Key::new("tool", Text(words::pattern)).required(),
+    Key::new("pointer", Told(words::pointer, words::pointer_schema)).required(),
+    Key::new("op", OneOf(OpName::WORDS)).required(),
+    Key::new("value", Anything).required_unless("op", "exists"),
+    Key::new("effect", OneOf(&["allow", "deny", "ask"])).required(),
+    Key::new("reason", Told(words::token, words::token_schema)),
+    Key::new("mode", OneOf(&["enforce", "audit"])),
 ];
 
 const SIGNING_KEYS: &[Key] = &[

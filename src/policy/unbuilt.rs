@@ -10,23 +10,6 @@ use serde_json::{Map, Value};
 
 pub(super) const STRATEGIES: Shape = OneOf(&["auto_allow", "single_approver", "human_quorum"]);
 
-/// An entry of `rules`.
-pub(super) const RULE: &[Key] = &[
-    Key::inner("id", WORDS).required(),
-    Key::inner("tool", Text(words::pattern)).required(),
-    Key::inner("pointer", Shape::Told(words::pointer, words::pointer_schema)).required(),
-    Key::inner("op", OneOf(OPERATORS)).required(),
-    Key::inner("value", Anything),
-    Key::inner("effect", OneOf(&["allow", "deny", "ask"])).required(),
-    Key::inner("reason", Shape::Told(words::token, words::token_schema)),
-    Key::inner("mode", OneOf(&["enforce", "audit"])),
-];
-
-const OPERATORS: &[&str] = &[
-    "eq", "ne", "in", "not_in", "prefix", "suffix", "glob", "regex", "gt", "ge", "lt", "le",
-    "len_gt", "len_le", "exists", "type",
-];
-
 /// A value of `approval_sets`.
 pub(super) const APPROVAL_SET: &[Key] = &[Key::inner(
     "members",

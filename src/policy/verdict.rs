@@ -1,4 +1,5 @@
-use crate::call::Reason;
+use crate::call::{Cited, Found, Reason};
+use std::sync::Arc;
 
 /// What one reason does to a call under a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,17 +33,21 @@ pub enum Ruling {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     ruling: Ruling,
-    deciding: Option<Reason>,
-    reasons: Vec<Reason>,
+    deciding: Option<Found>,
+    reasons: Vec<Found>,
+    rules: Vec<Arc<Cited>>,
 }
+
+/// The most rules of a policy that one call's verdict names. What stands behind them still decides.
+const MAX_RULES: usize = 64;
 
 impl Verdict {
     /// Nothing was found.
     pub fn allow() -> Self {
-        Self { ruling: Ruling::Allow, deciding: None, reasons: Vec::new() }
+        Self { ruling: Ruling::Allow, deciding: None, reasons: Vec::new(), rules: Vec::new() }
     }
 
-    /// The call waits for an approval, for `reason`. No policy of this version rules so.
+    /// The call waits for an approval, for `reason`.
     pub fn ask(reason: Reason) -> Self {
         let mut verdict = Self::allow();
         verdict.add(reason, Ruling::Ask);
@@ -50,13 +55,21 @@ impl Verdict {
     }
 
     /// Adds what was found, behind what was found before.
-    pub fn add(&mut self, reason: Reason, ruling: Ruling) {
-        if ruling > self.ruling {
+    pub fn add(&mut self, found: impl Into<Found>, ruling: Ruling) {
+        let found = found.into();
+        let decides = ruling > self.ruling;
+        if decides {
             self.ruling = ruling;
-            self.deciding = Some(reason);
+            self.deciding = Some(found.clone());
         }
-        if !self.reasons.contains(&reason) {
-            self.reasons.push(reason);
+        if let Some(rule) = found.rule() {
+            if self.rules.len() >= MAX_RULES && !decides {
+                return;
+            }
+            self.rules.push(Arc::clone(rule));
+        }
+        if !self.reasons.iter().any(|one| one.as_str() == found.as_str()) {
+            self.reasons.push(found);
         }
     }
 
@@ -67,17 +80,27 @@ impl Verdict {
 
     /// The reason of the ruling: the first of those that rule so. `None` when nothing was found.
     pub fn deciding(&self) -> Option<Reason> {
-        self.deciding
+        self.deciding.as_ref().map(Found::reason)
+    }
+
+    /// The same, with the rule that found it.
+    pub fn decided_by(&self) -> Option<&Found> {
+        self.deciding.as_ref()
     }
 
     /// All that was found, in order, each once.
-    pub fn reasons(&self) -> &[Reason] {
+    pub fn reasons(&self) -> &[Found] {
         &self.reasons
     }
 
     /// All that was found, for the record.
-    pub fn into_reasons(self) -> Vec<Reason> {
+    pub fn into_reasons(self) -> Vec<Found> {
         self.reasons
+    }
+
+    /// The rules that found something, in order: at most 64, and those that decide.
+    pub fn rules(&self) -> &[Arc<Cited>] {
+        &self.rules
     }
 }
 

@@ -10,7 +10,7 @@ use super::places::Places;
 use super::question::Question;
 use super::rule::{Asked, Held, Rule};
 use super::verdict::Effect;
-use crate::call::{Operation, PlaceKind, Reason, ToolRef};
+use crate::call::{Found, Operation, PlaceKind, Reason, ToolRef};
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 /// One rule that was held against a call.
@@ -28,7 +28,7 @@ pub struct LookedAt {
     /// Why it matches or not, in one sentence.
     pub why: String,
     /// What a match finds against the call; `None` for rules that find nothing.
-    pub reason: Option<Reason>,
+    pub reason: Option<Found>,
     /// False where the call ends before this rule: it is shown, and does not count.
     pub reached: bool,
     /// True for the one rule that decided.
@@ -41,6 +41,8 @@ pub struct LookedAt {
 pub enum OnMatch {
     /// The tool may be called, as far as the allowlist goes.
     Allow,
+    /// Somebody has to approve the call first.
+    Ask,
     /// It says what the call does, which is neither for nor against it.
     Classify,
     /// The call is refused.
@@ -54,6 +56,7 @@ impl OnMatch {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Allow => "allow",
+            Self::Ask => "ask",
             Self::Classify => "classify",
             Self::Deny => "deny",
             Self::WouldDeny => "would_deny",
@@ -77,7 +80,7 @@ impl Serialize for LookedAt {
         out.serialize_field("matched", &self.matched)?;
         out.serialize_field("effect", self.effect.as_str())?;
         out.serialize_field("why", &self.why)?;
-        out.serialize_field("reason", &self.reason.map(Reason::as_str))?;
+        out.serialize_field("reason", &self.reason.as_ref().map(Found::as_str))?;
         out.serialize_field("reached", &self.reached)?;
         out.serialize_field("decided", &self.decided)?;
         out.end()
@@ -85,7 +88,7 @@ impl Serialize for LookedAt {
 }
 
 impl LookedAt {
-    fn new(id: impl Into<String>, matched: bool, effect: OnMatch, why: String) -> Self {
+    pub(super) fn new(id: impl Into<String>, matched: bool, effect: OnMatch, why: String) -> Self {
         let id = id.into();
         Self { id, matched, effect, why, reason: None, reached: true, decided: false }
     }
@@ -108,7 +111,7 @@ impl LookedAt {
             )
         };
         let rule = Self::new("registry", !listed, OnMatch::Deny, why);
-        Some(Self { reason: Some(Reason::UnknownTool), ..rule })
+        Some(Self { reason: Some(Reason::UnknownTool.into()), ..rule })
     }
 }
 
@@ -213,7 +216,7 @@ impl Policy {
     fn finds(&self, held: Held, id: &str, why: String) -> LookedAt {
         let reason = held.rule.reason();
         let rule = LookedAt::new(id, held.found, self.effect(reason).into(), why);
-        LookedAt { reason: Some(reason), ..rule }
+        LookedAt { reason: Some(reason.into()), ..rule }
     }
 
     fn why_listed(&self, tool: ToolRef<'_>, found: bool) -> String {

@@ -11,15 +11,26 @@ use serde_json::{Value, json};
 use std::str::FromStr as _;
 
 const MOST_OF_A_TENANT: usize = 256;
+const MOST_OF_AN_ID: usize = 128;
+/// Another spelling of a reason.
+const ALIAS: &str = "idempotency_missing";
 
 /// A tenant's name: it stands in every record.
 pub(super) fn tenant(text: &str) -> Result<(), String> {
-    const MOST: usize = MOST_OF_A_TENANT;
+    named(text, MOST_OF_A_TENANT)
+}
+
+/// The name of a rule: it stands in the records of the calls that it finds something in.
+pub(super) fn rule_id(text: &str) -> Result<(), String> {
+    named(text, MOST_OF_AN_ID)
+}
+
+fn named(text: &str, most: usize) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err("must have at least one character".to_owned());
     }
-    if text.len() > MOST {
-        return Err(format!("must be at most {MOST} bytes, found {}", text.len()));
+    if text.len() > most {
+        return Err(format!("must be at most {most} bytes, found {}", text.len()));
     }
     if text.chars().any(char::is_control) {
         return Err("must not have control characters; take them out".to_owned());
@@ -113,7 +124,13 @@ pub(super) fn token(text: &str) -> Result<(), String> {
     let begins = letters.next().is_some_and(|first| first.is_ascii_lowercase());
     let goes_on = letters.all(|next| matches!(next, b'a'..=b'z' | b'0'..=b'9' | b'_'));
     if begins && goes_on && (2..=64).contains(&text.len()) {
-        return Ok(());
+        // A record must not say that the registry changed where a rule of the policy spoke.
+        return match Reason::from_wire(text) {
+            Ok(Reason::RuleDenied) | Err(_) => Ok(()),
+            Ok(_) => Err(format!(
+                "is `{text}`, which is a reason of sec0's own; write another word, or leave it out"
+            )),
+        };
     }
     let rule = "a small letter and then 1 to 63 small letters, digits or `_`";
     Err(format!("is `{}`; it must be {rule}", shown(text)))
@@ -138,11 +155,16 @@ pub(super) fn key_file(text: &str) -> Result<(), String> {
 }
 
 /// Something to read, and no control character.
-const TENANT: &str = r"^[^\u0000-\u001f\u007f-\u009f]*\S[^\u0000-\u001f\u007f-\u009f]*$";
+const TENANT: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 
 /// What JSON Schema can say of [`tenant`]: it counts characters.
 pub(super) fn tenant_schema() -> Value {
     json!({"pattern": TENANT, "maxLength": MOST_OF_A_TENANT})
+}
+
+/// What JSON Schema can say of [`rule_id`].
+pub(super) fn rule_id_schema() -> Value {
+    json!({"pattern": TENANT, "maxLength": MOST_OF_AN_ID})
 }
 
 /// What JSON Schema can say of [`deny_on`].
@@ -172,12 +194,13 @@ pub(super) fn key_file_schema() -> Value {
 
 /// What JSON Schema can say of [`token`].
 pub(super) fn token_schema() -> Value {
-    json!({"pattern": "^[a-z][a-z0-9_]{1,63}$"})
+    let own = Reason::ALL.iter().filter(|reason| **reason != Reason::RuleDenied);
+    let own: Vec<_> = own.map(|reason| reason.as_str()).chain([ALIAS]).collect();
+    json!({"pattern": "^[a-z][a-z0-9_]{1,63}$", "not": {"enum": own}})
 }
 
 /// The reasons of the policy's vocabulary that `which` picks, and every other way to write one.
 fn with_alias(which: impl Fn(Reason) -> bool) -> Vec<&'static str> {
-    const ALIAS: &str = "idempotency_missing";
     let mut words = spellings(&which);
     if Reason::from_wire(ALIAS).is_ok_and(which) {
         words.push(ALIAS);

@@ -13,7 +13,7 @@ pub(super) const MAX_BYTES: usize = 1 << 20;
 /// Twice what the schema has. A level takes 40 KiB of stack in an unoptimised build, and the thread
 /// is somebody else's.
 const MAX_DEPTH: usize = 16;
-const MAX_NODES: usize = 100_000;
+const MAX_NODES: usize = 200_000;
 const MAX_ALIASES: usize = 100;
 const MAX_COPIED_EVENTS: usize = 10_000;
 

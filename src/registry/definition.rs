@@ -15,6 +15,8 @@ pub struct Definition {
     pub version: Option<ToolVersion>,
     /// SHA-256 of the canonical definition.
     pub digest: Digest,
+    /// The canonical definition itself, where it was kept: what `digest` is over.
+    pub text: Option<Arc<str>>,
     /// Which handler it was, where handlers can be told apart.
     pub handler: Option<HandlerId>,
     /// What its annotations say of it.
@@ -34,12 +36,20 @@ impl Definition {
             name: name.into(),
             version,
             digest,
+            text: None,
             handler: None,
             hints: Hints::default(),
             hints_believed: true,
             schema: None,
             declared: OnceLock::new(),
         }
+    }
+
+    /// The same definition with its canonical text.
+    #[must_use]
+    pub fn with_text(mut self, text: Arc<str>) -> Self {
+        self.text = Some(text);
+        self
     }
 
     /// The same definition with these annotations, believed or not.

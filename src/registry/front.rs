@@ -1,3 +1,4 @@
+use super::lock::LockRefused;
 use super::snapshot::{Drift, Snapshot};
 use crate::call::{ServerIdent, ToolVersion};
 use std::collections::HashMap;
@@ -10,6 +11,12 @@ pub trait Freeze {
     /// Freezes `seen` if it is the first registry that this layer sees. Returns the frozen one,
     /// which for a later session may be another than `seen`.
     fn freeze(&self, seen: Arc<Snapshot>) -> Arc<Snapshot>;
+
+    /// Why nothing of `server` is to be shown or called: its frozen tools are not those in its lock
+    /// file, and the policy requires it. `None` while nothing is frozen.
+    fn refused(&self, _server: &Arc<ServerIdent>) -> Option<LockRefused> {
+        None
+    }
 
     /// Records that somebody tried to change the frozen registry of `server`.
     fn tampering(&self, server: &Arc<ServerIdent>, drift: &Drift);

@@ -10,9 +10,11 @@
 mod check;
 mod definition;
 mod front;
+pub mod lock;
 mod snapshot;
 
 pub use check::{Live, Look, Sight, Sighted, check};
 pub use definition::{Definition, HandlerId};
 pub use front::{Denials, Freeze, FrozenError, Manner};
+pub use lock::{Lock, LockDrift, LockError, LockRefused};
 pub use snapshot::{Drift, Snapshot};

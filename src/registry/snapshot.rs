@@ -27,9 +27,9 @@ impl Snapshot {
         self.tools.get(name)
     }
 
-    /// The names of all tools, in no order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.tools.keys().map(|name| &**name)
+    /// All tools, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Definition>> {
+        self.tools.values()
     }
 
     /// The digest of the whole: equal exactly when names, versions and definitions are.

@@ -1,7 +1,7 @@
 use super::authorize::Judged;
 use super::future::StepFuture;
 use super::step::step;
-use crate::call::{Facts, Reason, Refusal};
+use crate::call::{Facts, Found, Reason, Refusal};
 use crate::policy::Ruling;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -63,7 +63,10 @@ where
                 StepFuture::passed(ApproveFuture::new(self.inner.clone(), Permitted { judged }))
             }
             Ruling::Ask | Ruling::Deny => {
-                StepFuture::refused(Refusal::new(Reason::ApprovalRequired))
+                let required = Found::from(Reason::ApprovalRequired);
+                let asking = judged.verdict().decided_by().and_then(Found::rule);
+                let required = asking.map_or(required.clone(), |rule| required.by(rule));
+                StepFuture::refused(Refusal::new(required))
             }
         }
     }

@@ -61,8 +61,8 @@ where
         let wait = circuit(&intact, &mut verdict);
         if verdict.ruling() == Ruling::Deny {
             // A denial always says why; one that did not would still be a denial.
-            let reason = verdict.deciding().unwrap_or(Reason::LayerFailed);
-            let refusal = Refusal::new(reason);
+            let found = verdict.decided_by().cloned().unwrap_or(Reason::LayerFailed.into());
+            let refusal = Refusal::new(found);
             return StepFuture::refused(match wait {
                 Some(wait) => refusal.with_retry(Retry::After(wait)),
                 None => refusal,
@@ -76,27 +76,29 @@ where
 fn judge<X>(intact: &Intact<X>) -> Verdict {
     let entered = intact.identified().entered();
     let (tool, definition) = (intact.tool_ref(), intact.definition());
-    let evidence = Evidence::new(tool, definition.hints, definition.hints_believed)
-        .with_arguments(entered.call().arguments.as_ref());
-    let operation = entered.policy().operation(&evidence);
+    let (policy, arguments) = (entered.policy(), entered.call().arguments.as_ref());
+    let evidence =
+        Evidence::new(tool, definition.hints, definition.hints_believed).with_arguments(arguments);
+    let operation = policy.operation(&evidence);
     let noted = entered.trail().with(|facts| {
         facts.operation = Some(operation);
         facts.claimed.idempotency_key.is_some()
     });
-    let arguments = entered.call().arguments.as_ref();
-    let policy = entered.policy();
     // Without a list not even the tool's schema is read.
     let places = if policy.checks_places() {
         policy.look(tool, definition.declared(), arguments, &LocalDisk)
     } else {
         Places::default()
     };
-    let asked =
-        Asked::new(tool, operation).with_idempotency_key(noted == Some(true)).with_places(&places);
-    let verdict = entered.policy().judge(&asked);
+    let asked = Asked::new(tool, operation)
+        .with_idempotency_key(noted == Some(true))
+        .with_arguments(arguments)
+        .with_places(&places);
+    let verdict = policy.judge(&asked);
     if !verdict.reasons().is_empty() {
         entered.trail().with(|facts| {
-            verdict.reasons().iter().for_each(|found| facts.found(*found));
+            verdict.reasons().iter().for_each(|found| facts.found(found.clone()));
+            facts.rules.extend_from_slice(verdict.rules());
             facts.egress_violation_at = places.egress_violation().map(Into::into);
             facts.fs_violation_at = places.fs_violation().map(Into::into);
         });

@@ -18,9 +18,9 @@ impl Shared {
         let now = self.clock.monotonic();
         let asked = trail.with(|facts| {
             let frozen = self.frozen.get();
-            let names = frozen.iter().flat_map(|frozen| frozen.names());
+            let names = frozen.iter().flat_map(|frozen| frozen.iter());
             // By the name that the record has, so that the end finds it again.
-            let names = names.map(|name| ToolName::from(name).bounded());
+            let names = names.map(|tool| ToolName::from(&*tool.name).bounded());
             match circuits.admit(&facts.tool, names, now) {
                 Passage::Free => None,
                 Passage::Barred(wait) => Some(wait),
@@ -43,11 +43,11 @@ impl Shared {
         }
         let change = circuits.end(&facts.tool, probe, sample, self.clock.monotonic());
         if let Some(change) = change {
-            self.tell(facts, change);
+            self.tell_circuit(facts, change);
         }
     }
 
-    fn tell(&self, facts: &Facts, change: CircuitChange) {
+    fn tell_circuit(&self, facts: &Facts, change: CircuitChange) {
         let tool = &*facts.tool;
         let CircuitChange { state, calls, failed, slow } = change;
         match state {
@@ -73,7 +73,7 @@ fn sample(facts: &Facts) -> Option<Sample> {
     }
     let failed = match facts.status {
         Status::Ok => false,
-        Status::Error if facts.refused_for == Some(Reason::LayerFailed) => return None,
+        Status::Error if facts.refused_for == Some(Reason::LayerFailed.into()) => return None,
         Status::Error | Status::Panicked | Status::Timeout => true,
         Status::Cancelled | Status::Denied | Status::Unknown => return None,
     };

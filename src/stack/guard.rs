@@ -81,6 +81,7 @@ impl Guard {
             End::Panicked
         });
         shared.end_circuit(&facts);
+        outcome.dedupe = facts.dedupe;
         if let Some(refusal) = self.log_refusal() {
             outcome.end = withhold(&mut facts, outcome.end, refusal);
         }
@@ -197,8 +198,8 @@ fn output_digest(body: &impl serde::Serialize, key: Option<&DigestKey>) -> Optio
 }
 
 fn refuse(facts: &mut Facts, refusal: Refusal) -> Refusal {
-    refusal.reasons().iter().for_each(|reason| facts.found(*reason));
-    facts.refused_for = Some(refusal.reason());
+    refusal.reasons().iter().for_each(|found| facts.found(found.clone()));
+    facts.refused_for = Some(refusal.found().clone());
     let refusal = refusal.with_reasons(facts.reasons.clone()).with_executed(facts.executed());
     facts.decision = Decision::Deny;
     facts.status = refusal.status();
@@ -219,7 +220,7 @@ fn withhold<R>(facts: &mut Facts, end: End<R>, refusal: Refusal) -> End<R> {
         return End::Refused(earlier);
     }
     facts.found(refusal.reason());
-    facts.refused_for = Some(refusal.reason());
+    facts.refused_for = Some(refusal.found().clone());
     let refusal = refusal.with_reasons(facts.reasons.clone());
     End::Refused(refusal.with_executed(facts.executed()))
 }

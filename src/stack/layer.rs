@@ -1,14 +1,18 @@
-use super::options::{Sec0Options, StartError};
+use super::lock::LockGate;
+use super::options::Sec0Options;
 use super::shared::Shared;
+use super::start::StartError;
 use super::{
-    Approve, ApproveLayer, Authorize, AuthorizeLayer, Identify, IdentifyLayer, Invoke, InvokeLayer,
-    Limit, LimitLayer, Record, RecordLayer, Reserve, ReserveLayer, Settle, SettleLayer, Trace,
-    TraceLayer, Verify, VerifyLayer,
+    Approve, ApproveLayer, Authorize, AuthorizeLayer, Dedupe, DedupeLayer, Identify, IdentifyLayer,
+    Invoke, InvokeLayer, Limit, LimitLayer, Record, RecordLayer, Reserve, ReserveLayer, Settle,
+    SettleLayer, Trace, TraceLayer, Verify, VerifyLayer,
 };
 use crate::audit::{Event, ShutdownError};
 use crate::call::{ServerIdent, SpanIds, ToolName};
-use crate::registry::{Drift, Freeze, Manner, Snapshot};
+use crate::registry::lock::digest_of_this_program;
+use crate::registry::{Drift, Freeze, Lock, LockError, LockRefused, Manner, Snapshot};
 use crate::sign::Signer;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tower::layer::util::{Identity, Stack};
@@ -75,6 +79,57 @@ impl<M> Sec0SecurityLayer<M> {
         Steps { shared: Arc::clone(&self.shared) }
     }
 
+    /// Whether the server is the one in its lock file, where the policy requires that: for a program
+    /// that would rather not start than refuse. Ask when the server is wrapped. One whose tools are
+    /// only seen at its first request about tools is not refused before.
+    ///
+    /// # Errors
+    ///
+    /// `registry.lock` is `require`, and the server differs; every tool that does is named, up to
+    /// eight.
+    pub fn check_lock(&self) -> Result<(), LockRefused> {
+        let found = self.shared.gate.as_ref().and_then(LockGate::found);
+        match found.and_then(|finding| finding.refused.clone()) {
+            Some(refused) => Err(refused),
+            None => Ok(()),
+        }
+    }
+
+    /// The frozen tools as a lock, and the server that has them. The executable is not in it:
+    /// [`Lock::with_binary`] adds it, which is for programs that are not built anew every day.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is frozen yet.
+    pub fn lock(&self) -> Result<Lock, LockError> {
+        let frozen = self.shared.frozen.get().ok_or(LockError::NothingFrozen)?;
+        let lock = Lock::of(frozen);
+        Ok(match self.shared.frozen_of.get() {
+            Some(server) => lock.with_server((**server).clone()),
+            None => lock,
+        })
+    }
+
+    /// Writes the lock file of this server as it is now: the deliberate act after a change. It
+    /// counts from the next start on.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is frozen yet, or the file cannot be written.
+    pub fn write_lock(&self, file: impl AsRef<Path>) -> Result<(), LockError> {
+        self.lock()?.write(file)
+    }
+
+    /// As [`write_lock`](Self::write_lock), with the digest of the executable that runs: any other
+    /// build of it then counts as another server.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_lock`](Self::write_lock), or the executable cannot be read.
+    pub fn write_lock_with_binary(&self, file: impl AsRef<Path>) -> Result<(), LockError> {
+        self.lock()?.with_binary(digest_of_this_program()?).write(file)
+    }
+
     /// Goes on under another signing key. A line that the old key signs introduces the new one, so a
     /// reader who knows the old key can follow. A layer that could not start has no log to go on
     /// with.
@@ -95,10 +150,23 @@ impl<M> Sec0SecurityLayer<M> {
     ///
     /// Dropping the future leaves the writer at work; calling it again waits again.
     pub async fn try_shutdown(&self) -> Result<(), ShutdownError> {
-        match &self.shared.log {
+        let ended = match &self.shared.log {
             Some(log) => log.shutdown(Duration::from_secs(5)).await,
             None => Ok(()),
+        };
+        if let Some(keeping) = &self.shared.dedupe {
+            // What is lost here leaves a key that counts as unknown: no call runs twice for it.
+            match tokio::time::timeout(Duration::from_secs(5), keeping.store.flush()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the idempotency store was not closed cleanly");
+                }
+                Err(_elapsed) => {
+                    tracing::error!("the idempotency store did not end in five seconds");
+                }
+            }
         }
+        ended
     }
 
     /// [`try_shutdown`](Self::try_shutdown), with the error sent to `tracing`.
@@ -151,6 +219,11 @@ impl Steps {
         AuthorizeLayer
     }
 
+    /// A repeated key gets its stored result.
+    pub fn dedupe(&self) -> DedupeLayer {
+        DedupeLayer
+    }
+
     /// What a human says.
     pub fn approve(&self) -> ApproveLayer {
         ApproveLayer
@@ -168,7 +241,7 @@ impl Steps {
 }
 
 /// A handler's service behind all steps.
-pub type Secured<S> = Trace<Record<Settle<Identify<Limit<Verify<Authorize<Approve<S>>>>>>>>;
+pub type Secured<S> = Trace<Record<Settle<Identify<Limit<Verify<Authorize<Dedupe<Approve<S>>>>>>>>>;
 
 impl<M, L> Layer<L> for Sec0SecurityLayer<M>
 where
@@ -199,7 +272,9 @@ where
             .layer(steps.verify())
             // Before a human is asked: the policy says whether to.
             .layer(steps.authorize())
-            // `inspect` and `dedupe` have their places here, the one before the other.
+            // `inspect` has its place here.
+            // Before a human is asked: a replay spends no grant.
+            .layer(steps.dedupe())
             // Above all limits on concurrency: a waiting human starves nobody.
             .layer(steps.approve())
             .service(self.between.layer(reserved))
@@ -209,6 +284,10 @@ where
 impl<S> Freeze for Trace<S> {
     fn freeze(&self, seen: Arc<Snapshot>) -> Arc<Snapshot> {
         Arc::clone(self.shared.frozen.get_or_init(|| seen))
+    }
+
+    fn refused(&self, server: &Arc<ServerIdent>) -> Option<LockRefused> {
+        self.shared.finding(server)?.refused.clone()
     }
 
     fn tampering(&self, server: &Arc<ServerIdent>, drift: &Drift) {

@@ -1,12 +1,16 @@
 //! The call's way: one tower layer per step, in the order in which a call passes them.
 #![doc = include_str!("../../docs/stack.md")]
 
+mod keeping; // Where idempotency keys are.
+mod lock; // The server is the one in its lock file.
 mod shared; // The state that the steps share.
 mod circuit; // Whether a tool is left alone for a while.
 mod step; // The shape that they share.
 mod future; // The future that they share.
 mod guard; // The certainty of a record, held from entry to end.
+mod own_key; // The key in the audit directory.
 mod options; // What an author may set.
+mod start; // What becomes of it.
 mod trace; // Opens the span, closes it with the outcome.
 mod record; // Exactly one record per call.
 mod settle; // Every fault below becomes an answer.
@@ -15,7 +19,7 @@ mod limit; // How often, how large, how long.
 mod verify; // The tool is the tool that was frozen.
 mod authorize; // What the policy says.
 // inspect: the arguments on the way in, the result on the way out.
-// dedupe: a repeated key gets its stored result.
+mod dedupe; // A repeated key gets its stored result.
 mod approve; // What a human says.
 mod reserve; // The intent is recorded.
 mod invoke; // The handler runs.
@@ -23,14 +27,16 @@ mod layer; // All of them, as one layer.
 
 pub use approve::{Approve, ApproveFuture, ApproveLayer, Permitted};
 pub use authorize::{Authorize, AuthorizeLayer, Judged};
+pub use dedupe::{Dedupe, DedupeFuture, DedupeLayer};
 pub use future::StepFuture;
 pub use identify::{Identified, Identify, IdentifyLayer};
 pub use invoke::{Invoke, InvokeFuture, InvokeLayer};
 pub use layer::{Sec0SecurityLayer, Secured, Steps};
 pub use limit::{Limit, LimitFuture, LimitLayer};
-pub use options::{Sec0Options, StartError};
+pub use options::Sec0Options;
 pub use record::{Entered, Record, RecordFuture, RecordLayer};
 pub use reserve::{Reserve, ReserveLayer, Reserved};
 pub use settle::{Settle, SettleFuture, SettleLayer};
+pub use start::StartError;
 pub use trace::{Trace, TraceFuture, TraceLayer};
 pub use verify::{Intact, Verify, VerifyLayer};

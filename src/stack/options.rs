@@ -1,18 +1,19 @@
-use super::shared::{Principals, Shared};
-use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, RawPayloads, Site, Stream};
-use crate::call::{AuditMode, AuditModes, LineSigning, ToolVersion};
+use super::keeping::Deduping;
+use super::shared::Principals;
+use crate::audit::{AuditSink, RawPayloads, Stream};
+use crate::call::{AuditMode, LineSigning, ToolVersion};
 use crate::clock::{Clock, System};
+use crate::dedupe::{DedupeOptions, DedupeStore};
 use crate::digest::DigestKey;
 use crate::identity::Detail;
-use crate::limit::{Circuits, HARD_MAX_ARGUMENTS, Rates};
-use crate::otel::{IncompleteOtel, Otel};
-use crate::policy::{LocalDisk, Policy, PolicyError};
+use crate::limit::HARD_MAX_ARGUMENTS;
+use crate::otel::Otel;
+use crate::policy::Policy;
 use crate::registry::{Denials, Manner};
 use crate::secret::Secret;
-use crate::sign::{KeyError, LocalDevSigner, PublicKey, Signer, key_file, read_digest_key};
-use std::path::{Path, PathBuf, absolute};
-use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, OnceLock};
+use crate::sign::{PublicKey, Signer};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What an author may set.
@@ -26,50 +27,33 @@ use std::time::Duration;
 /// ```
 #[derive(Debug)]
 pub struct Sec0Options {
-    policy: Policy,
-    signer: Option<Arc<dyn Signer>>,
-    audit_dir: PathBuf,
-    stream: Stream,
-    sink: Option<Box<dyn AuditSink>>,
-    clock: Arc<dyn Clock>,
-    manner: Manner,
-    audit_mode: Option<AuditMode>,
-    line_signing: Option<LineSigning>,
-    digest_key: Option<DigestKey>,
-    retain_days: Option<u32>,
-    former_keys: Vec<PublicKey>,
-    agent_copies: Option<usize>,
-    raw: Option<RawPayloads>,
-    queue: Option<usize>,
-    signing_deadline: Option<Duration>,
-    admission_wait: Duration,
-    durable_within: Option<Duration>,
-    max_arguments: usize,
-    otel: Option<Otel>,
-    principals: Principals,
-    detail: Detail,
-    runs_unrecorded: bool,
-}
-
-/// Why a layer cannot start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The audit log cannot be opened.
-    #[error(transparent)]
-    Audit(#[from] OpenError),
-    /// The key of the digests cannot be used.
-    #[error("the key that `audit.digest_key` names cannot be used: {0}")]
-    DigestKey(#[source] KeyError),
-    /// The signing key cannot be used.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// `otel` was given without all of its parts.
-    #[error(transparent)]
-    Otel(#[from] IncompleteOtel),
-    /// The policy is not one.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
+    pub(super) policy: Policy,
+    pub(super) signer: Option<Arc<dyn Signer>>,
+    pub(super) audit_dir: PathBuf,
+    pub(super) stream: Stream,
+    pub(super) sink: Option<Box<dyn AuditSink>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) manner: Manner,
+    pub(super) audit_mode: Option<AuditMode>,
+    pub(super) line_signing: Option<LineSigning>,
+    pub(super) digest_key: Option<DigestKey>,
+    pub(super) retain_days: Option<u32>,
+    pub(super) former_keys: Vec<PublicKey>,
+    pub(super) agent_copies: Option<usize>,
+    pub(super) raw: Option<RawPayloads>,
+    pub(super) queue: Option<usize>,
+    pub(super) signing_deadline: Option<Duration>,
+    pub(super) admission_wait: Duration,
+    pub(super) durable_within: Option<Duration>,
+    pub(super) max_arguments: usize,
+    pub(super) otel: Option<Otel>,
+    pub(super) principals: Principals,
+    pub(super) detail: Detail,
+    pub(super) runs_unrecorded: bool,
+    pub(super) lock_file: Option<PathBuf>,
+    /// Where the policy was read from: its lock file lies beside it.
+    pub(super) policy_dir: PathBuf,
+    pub(super) deduping: Deduping,
 }
 
 impl Sec0Options {
@@ -100,24 +84,10 @@ impl Sec0Options {
             principals: Principals::default(),
             detail: Detail::default(),
             runs_unrecorded: false,
+            lock_file: None,
+            policy_dir: PathBuf::new(),
+            deduping: Deduping::default(),
         }
-    }
-
-    /// Reads the policy, and opens the keys that it names, of signatures and of digests. A program
-    /// that has others reads the policy itself and gives it to [`new`](Self::new).
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be read, is no policy (with file, line, column and the fix), or names a key
-    /// that cannot be used.
-    pub fn from_policy_file(path: impl AsRef<Path>) -> Result<Self, StartError> {
-        let policy = Policy::from_file(path.as_ref())?;
-        let mut options = Self::new(policy);
-        if let Some(key_ref) = options.policy.key_ref() {
-            options.signer = Some(Arc::new(LocalDevSigner::from_key_ref(key_ref)?));
-        }
-        options.digest_key = digest_key(&options.policy)?;
-        Ok(options)
     }
 
     /// Where the records go. Made if missing, for the owner alone.
@@ -289,11 +259,37 @@ impl Sec0Options {
         self
     }
 
+    /// How repeated idempotency keys are dealt with. [`DedupeOptions::off`] turns it off: keys are
+    /// then only recorded, and a repeated call runs again.
+    #[must_use]
+    pub fn dedupe(mut self, options: DedupeOptions) -> Self {
+        self.deduping.options = options;
+        self
+    }
+
+    /// Where idempotency keys are kept, instead of `sec0.db` in the audit directory.
+    #[must_use]
+    pub fn dedupe_store(mut self, store: impl DedupeStore + 'static) -> Self {
+        self.deduping.store = Some(Arc::new(store));
+        self
+    }
+
     /// The bound on the arguments of a call that holds whatever the policy says (16 MiB of
     /// canonical JSON).
     #[must_use]
     pub fn max_argument_bytes(mut self, bytes: usize) -> Self {
         self.max_arguments = bytes;
+        self
+    }
+
+    /// The lock file with which the server is compared when its tools are frozen. The policy's
+    /// `registry.lock` says what follows from a difference; without it, it is recorded. Where the
+    /// policy has the key and this was not called, the file is `sec0.lock` beside the policy's file,
+    /// or in the current directory for a policy that was not read by
+    /// [`from_policy_file`](Self::from_policy_file).
+    #[must_use]
+    pub fn lock_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.lock_file = Some(file.into());
         self
     }
 
@@ -331,167 +327,5 @@ impl Sec0Options {
     pub fn callers_are_remote(mut self) -> Self {
         self.principals = Principals::of_strangers();
         self
-    }
-
-    pub(super) fn start(mut self) -> Result<Shared, StartError> {
-        let log = self.open_log()?;
-        Ok(self.share(Some(log)))
-    }
-
-    pub(super) fn start_or_refuse(mut self) -> Shared {
-        match self.open_log() {
-            Ok(log) => self.share(Some(log)),
-            Err(error) => {
-                tracing::error!(%error, "the security layer cannot start; it refuses every call");
-                self.share(None)
-            }
-        }
-    }
-
-    fn open_log(&mut self) -> Result<Log, StartError> {
-        let environment = self.otel.as_ref().map(Otel::check).transpose()?;
-        if environment.is_some() {
-            tracing::warn!(
-                "`otel` is set, but this version exports no telemetry; spans go to `tracing`"
-            );
-        }
-        if self.digest_key.is_none() {
-            self.digest_key = digest_key(&self.policy)?;
-        }
-        // The sink first: it checks the directory in which a key may be made.
-        let (sink, dir): (Box<dyn AuditSink>, _) = if let Some(sink) = self.sink.take() {
-            (sink, None)
-        } else {
-            let sink = FileSink::open_stream(&self.audit_dir, self.stream.clone())?;
-            (Box::new(sink), Some(self.audit_dir.as_path()))
-        };
-        let signer = match self.signer.take() {
-            Some(signer) => signer,
-            None => Arc::new(open_key(self.policy.key_ref(), dir)?),
-        };
-        let mut site = Site::middleware(self.policy.tenant(), self.policy.retention().as_str());
-        site.env = environment.map(Into::into);
-        let signing = self.line_signing.unwrap_or(self.policy.line_signing());
-        let mut options = LogOptions::new(site, signer, sink)
-            .clock(Arc::clone(&self.clock))
-            .line_signing(signing);
-        if self.modes() != AuditModes::all(AuditMode::Batch) {
-            options = options.journal();
-        }
-        if let Some(wait) = self.durable_within {
-            options = options.durable_within(wait);
-        }
-        if let Some(days) = self.retain_days.or(self.policy.retain_days()) {
-            options = options.retain_days(days);
-        }
-        options = self.former_keys.drain(..).fold(options, LogOptions::former_key);
-        if let Some(files) = self.agent_copies {
-            options = options.agent_copies(files);
-        }
-        let kept = self.policy.stores_raw_payloads().then(RawPayloads::default);
-        if let Some(raw) = self.raw.take().or(kept) {
-            options = options.raw_payloads(raw);
-        }
-        if let Some(calls) = self.queue {
-            options = options.capacity(calls);
-        }
-        if let Some(deadline) = self.signing_deadline {
-            options = options.sign_deadline(deadline);
-        }
-        Ok(Log::open(options)?)
-    }
-
-    /// The options' word, else the policy's.
-    fn modes(&self) -> AuditModes {
-        self.audit_mode.map_or(self.policy.audit_modes(), AuditModes::all)
-    }
-
-    fn share(self, log: Option<Log>) -> Shared {
-        let modes = self.modes();
-        let mut own = self.policy.own_files();
-        // Without a current directory a relative one could not have been opened.
-        own.extend(absolute(&self.audit_dir));
-        let now = self.clock.monotonic();
-        let rates = Rates::new(self.policy.rates().rules(), now);
-        let circuits = Circuits::new(self.policy.breakers(), now);
-        Shared {
-            policy: Arc::new(self.policy.on_disk(&own, &LocalDisk)),
-            log,
-            modes,
-            digest_key: self.digest_key,
-            clock: self.clock,
-            manner: self.manner,
-            admission_wait: self.admission_wait,
-            max_arguments: self.max_arguments,
-            principals: self.principals,
-            rates,
-            circuits,
-            detail: self.detail,
-            runs_unrecorded: self.runs_unrecorded,
-            frozen: OnceLock::new(),
-            tampering_left: AtomicU32::new(Shared::MAX_TAMPERING),
-        }
-    }
-}
-
-/// The key that the policy's `audit.digest_key` names.
-fn digest_key(policy: &Policy) -> Result<Option<DigestKey>, StartError> {
-    let read = policy.digest_key_ref().map(read_digest_key);
-    read.transpose().map_err(StartError::DigestKey)
-}
-
-/// The key that the policy names, else the one in the audit directory. There it is made when the
-/// directory has none and no log either: a log that exists must go on under its own key.
-fn open_key(key_ref: Option<&str>, audit_dir: Option<&Path>) -> Result<LocalDevSigner, KeyError> {
-    let dir = match (key_ref, audit_dir) {
-        (None, Some(dir)) => dir,
-        // Without either this is the error that says so.
-        (key_ref, _) => return LocalDevSigner::from_key_ref(key_ref.unwrap_or_default()),
-    };
-    let (keys, key) = (dir.join("keys"), dir.join("keys/ed25519.key"));
-    // They may be older than the directory's being private.
-    key_file::refuse_link(&keys)?;
-    key_file::refuse_link(&key)?;
-    if !key.exists() && !may_have_log(dir) {
-        key_file::generate(&key)?;
-    }
-    let signer = LocalDevSigner::from_file(&key)?;
-    key_file::complete(&key, signer.public_key())?;
-    Ok(signer)
-}
-
-/// A directory of which it cannot be said counts as one with a log.
-fn may_have_log(dir: &Path) -> bool {
-    let is_day =
-        |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with("audit-");
-    std::fs::read_dir(dir)
-        .map_or(true, |mut entries| entries.any(|entry| entry.map_or(true, is_day)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use AuditMode::{Batch, Blocking, BlockingStrict};
-
-    fn modes(audit: &str, mode: Option<AuditMode>) -> AuditModes {
-        let text = format!(
-            "tenant: acme\ndefault_retention: 30d\nsigning: {{enabled: true}}\n\
-             tools: {{allowlist: []}}\nenforcement: {{}}\naudit: {audit}\n"
-        );
-        let mut options = Sec0Options::new(Policy::from_yaml(&text).unwrap());
-        if let Some(mode) = mode {
-            options = options.audit_mode(mode);
-        }
-        options.share(None).modes
-    }
-
-    #[test]
-    fn an_audit_mode_of_the_options_wins_over_the_files_for_every_class() {
-        assert_eq!(modes("{}", None), AuditModes { read: Batch, write: Blocking });
-        let written = "{mode: {read: blocking, write: blocking-strict}}";
-        assert_eq!(modes(written, None), AuditModes { read: Blocking, write: BlockingStrict });
-        for mode in AuditMode::ALL {
-            assert_eq!(modes(written, Some(mode)), AuditModes { read: mode, write: mode });
-        }
     }
 }

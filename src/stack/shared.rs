@@ -1,5 +1,9 @@
-use crate::audit::{Capture, Health, Log};
-use crate::call::{AuditMode, AuditModes, Code, Facts, Reason, Refusal, Retry};
+use super::keeping::Keeping;
+use super::lock::{Finding, LockGate};
+use crate::audit::{Capture, Event, Health, Lapse, Log};
+use crate::call::{
+    AuditMode, AuditModes, Code, Facts, Reason, Refusal, Retry, ServerIdent, SpanIds,
+};
 use crate::clock::Clock;
 use crate::digest::DigestKey;
 use crate::identity::{Detail, Origin, Principal};
@@ -25,6 +29,8 @@ pub(super) struct Shared {
     pub(super) manner: Manner,
     /// Calls run also while they cannot be recorded; they are counted.
     pub(super) runs_unrecorded: bool,
+    /// Where idempotency keys are; `None` where they are only recorded.
+    pub(super) dedupe: Option<Keeping>,
     /// How long a call waits for room in the log.
     pub(super) admission_wait: Duration,
     /// The bound on the arguments that holds whatever the policy says, in bytes.
@@ -37,6 +43,10 @@ pub(super) struct Shared {
     /// What of the claims is recorded beyond the usual.
     pub(super) detail: Detail,
     pub(super) frozen: OnceLock<Arc<Snapshot>>,
+    /// The server whose tools these are.
+    pub(super) frozen_of: OnceLock<Arc<ServerIdent>>,
+    /// The lock file; `None` where nobody asked for the comparison.
+    pub(super) gate: Option<LockGate>,
     /// How many lines about a changed registry may still be written: whoever lists tools in a loop
     /// must not fill the log.
     pub(super) tampering_left: AtomicU32,
@@ -87,6 +97,40 @@ impl Shared {
     pub(super) fn has_tampering_left(&self) -> bool {
         let take = |left: u32| left.checked_sub(1);
         self.tampering_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    /// What the comparison of the frozen tools with the lock file came to; `None` while nothing is
+    /// frozen, and where there is no lock file to be compared with.
+    pub(super) fn finding(&self, server: &Arc<ServerIdent>) -> Option<&Finding> {
+        let frozen = self.frozen.get()?;
+        self.frozen_of.get_or_init(|| Arc::clone(server));
+        let gate = self.gate.as_ref()?;
+        Some(gate.finding(frozen, server, |finding| self.tell(finding, frozen, server)))
+    }
+
+    /// One line of the log, and one for the operator, that the server is not the locked one.
+    fn tell(&self, finding: &Finding, frozen: &Snapshot, server: &Arc<ServerIdent>) {
+        match (&finding.refused, &finding.drift) {
+            (Some(refused), _) => {
+                tracing::error!(server = server.name(), %refused, "the server is refused; none of its tools is called");
+            }
+            (None, Some(drift)) => {
+                tracing::warn!(server = server.name(), %drift, "the server is not the one in its lock file");
+            }
+            (None, None) => {}
+        }
+        if let Some(log) = &self.log {
+            let mut lapse = Lapse::new(finding.rule(), Arc::clone(server), frozen.digest());
+            if let Some((drift, locked)) = finding.drift.as_ref().zip(finding.locked) {
+                lapse.locked = Some(locked);
+                lapse.is_other_server = drift.server.is_some();
+                lapse.is_other_binary = drift.binary.is_some();
+                for change in &drift.tools {
+                    lapse.count(change.kind(), change.name());
+                }
+            }
+            log.event(Event::registry_drift(self.clock.wall(), SpanIds::default(), lapse));
+        }
     }
 
     /// The log, when a call may rely on it now.

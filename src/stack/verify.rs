@@ -1,7 +1,9 @@
 use super::future::StepFuture;
 use super::identify::Identified;
+use super::record::Entered;
 use super::step::step;
 use crate::call::{Reason, Refusal, ToolRef};
+use crate::policy::Effect;
 use crate::registry::{Definition, Look, Sighted, check};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
@@ -18,6 +20,9 @@ step! {
     /// The cost does not depend on the number of tools: what a session registered is compared as
     /// one digest, made when the session was wrapped. A server whose tools could not be seen then is
     /// asked for them here, before its first call: the one thing for which this step waits.
+    ///
+    /// A server that is not the one in its lock file is found out when its tools are frozen; here
+    /// the calls that it concerns are refused, or it is noted, by the policy.
     ///
     /// # Order
     ///
@@ -171,5 +176,22 @@ fn verify<X: Sighted>(identified: &Identified<X>) -> Result<Arc<Definition>, Rea
         let known = found.ok().or_else(|| frozen.get(name));
         facts.version = known.and_then(|definition| definition.version.clone());
     });
-    found.cloned()
+    let found = found?;
+    match lapsed(entered) {
+        Some(reason) => Err(reason),
+        None => Ok(Arc::clone(found)),
+    }
+}
+
+/// What a server that is not the one in its lock file comes to for this call: everything is noted,
+/// and the first reason that refuses is the answer.
+fn lapsed<X>(entered: &Entered<X>) -> Option<Reason> {
+    let finding = entered.shared().finding(&entered.call().server)?;
+    let mut refused = None;
+    for reason in finding.reasons(entered.call().tool.as_str()) {
+        entered.trail().with(|facts| facts.found(reason));
+        let denies = finding.refused.is_some() || entered.policy().effect(reason) == Effect::Deny;
+        refused = refused.or(denies.then_some(reason));
+    }
+    refused
 }

@@ -6,6 +6,7 @@ mod explain;
 mod hostile;
 mod keygen;
 mod policy;
+mod tools;
 mod usage;
 
 use serde_json::Value;

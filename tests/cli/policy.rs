@@ -24,8 +24,8 @@ enforcement:
   mode: enforce
   dney_on: [tool_not_in_allowlist]
 
-registry:
-        lock: tools.lock
+privacy:
+  redact_outputs: true
 ";
 
 #[test]
@@ -70,7 +70,8 @@ fn every_mistake_is_told_at_once_with_file_line_and_column() {
         "policy.yaml:6:14: `tools.allowlist` must be a list of text, found a number",
         "policy.yaml:9:3: unknown key `dney_on` in `enforcement`; did you mean `deny_on`? \
              allowed here: `mode`, `deny_on`, ",
-        "policy.yaml:12:15: `registry.lock` is refused: lock files are not built yet; leave it out",
+        "policy.yaml:12:19: `privacy.redact_outputs` is refused: redaction is not built yet; leave it \
+         out or set it to `false`",
     ];
     for start in starts {
         assert!(lines.iter().any(|line| line.starts_with(start)), "{start}\n{}", run.err);
@@ -82,7 +83,7 @@ fn every_mistake_is_told_at_once_with_file_line_and_column() {
     assert_eq!(report["valid"], false);
     let problems = report["problems"].as_array().unwrap();
     let places: Vec<_> = problems.iter().map(|p| json!([p["line"], p["column"]])).collect();
-    assert_eq!(json!(places), json!([[6, 14], [9, 3], [12, 15]]));
+    assert_eq!(json!(places), json!([[6, 14], [9, 3], [12, 19]]));
     assert!(problems.iter().all(|p| p["message"].is_string() && p["path"].is_string()));
 }
 

@@ -66,6 +66,7 @@ fn stack(steps: &Steps, runs: &Runs) -> impl Stack + use<> {
         .layer(steps.limit())
         .layer(steps.verify())
         .layer(steps.authorize())
+        .layer(steps.dedupe())
         .layer(steps.approve())
         .layer(steps.reserve())
         .layer(steps.invoke())

@@ -12,7 +12,7 @@ use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::model::{CallToolResult, Implementation, ServerCapabilities, ServerConfig};
 use rmcp::{ErrorData, ServerHandler};
 use sec0::call::{Raised, Reason};
-use sec0::{Sec0SecurityLayer, ToolRouterExt};
+use sec0::{MapRegistry, Sec0SecurityLayer, ToolRouterExt};
 use serde_json::{Value, json};
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ const fn row(wire: &'static str, force: Force, code: &'static str) -> Row {
     Row { wire, force, code, retryable: false, executed: false, status: "denied" }
 }
 
-const TABLE: [Row; 16] = [
+const TABLE: [Row; 21] = [
     Row { retryable: true, ..row("missing_audit_signature", Always, "AUDIT_UNAVAILABLE") },
     row("tool_not_in_allowlist", ByPolicy, "POLICY_DENIED"),
     row("version_unpinned", ByPolicy, "POLICY_DENIED"),
@@ -60,18 +60,28 @@ const TABLE: [Row; 16] = [
     },
     row("registry_mutation", Always, "REGISTRY_FROZEN"),
     row("handler_swap", Always, "HANDLER_SWAP"),
+    row("server_code_changed", ByPolicy, "POLICY_DENIED"),
+    row("tool_code_changed", ByPolicy, "POLICY_DENIED"),
     row("layer_failed", Always, "POLICY_DENIED"),
     row("malformed_arguments", Always, "POLICY_DENIED"),
     Row { retryable: true, ..row("overloaded", Always, "RATE_LIMITED") },
     Row { retryable: true, ..row("rate_limited", InEnforce, "RATE_LIMITED") },
     Row { retryable: true, ..row("circuit_open", InEnforce, "CIRCUIT_OPEN") },
+    row("rule_denied", InEnforce, "POLICY_DENIED"),
+    row("no_rule_allows", InEnforce, "POLICY_DENIED"),
+    row("rule_error", InEnforce, "POLICY_DENIED"),
     // On the wire it is rmcp's own error.
     row("unknown_tool", Always, "-32602"),
 ];
 
 /// Reasons that nothing can raise from outside.
-const OUT_OF_REACH: [(&str, &str); 2] = [
-    ("approval_required", "no policy of this version asks for an approval"),
+const OUT_OF_REACH: [(&str, &str); 7] = [
+    ("approval_required", "a rule that asks has its own reason, too: `arguments` has it"),
+    ("idempotency_conflict", "it takes two calls: `dedupe` has it"),
+    ("idempotency_in_progress", "it takes two calls: `dedupe` has it"),
+    ("idempotency_not_kept", "it takes two calls: `dedupe` has it"),
+    ("idempotency_unavailable", "it takes a store that fails: `dedupe` has it"),
+    ("idempotency_unknown", "it takes two calls: `dedupe` has it"),
     ("cancelled", "it takes a call that waits: `records` and `layers` have it"),
 ];
 
@@ -197,6 +207,10 @@ impl Shot {
     }
 }
 
+const DENYING: &str = "{id: r, tool: add, pointer: /text, op: prefix, value: c0n, effect: deny}";
+const ALLOWING: &str = "{id: r, tool: add, pointer: /text, op: eq, value: word, effect: allow}";
+const READING_NUMBERS: &str = "{id: r, tool: add, pointer: /text, op: gt, value: 1, effect: deny}";
+
 /// Makes a call that raises this reason and no other.
 async fn raise(wire: &str, rules: Rules) -> Shot {
     match wire {
@@ -210,6 +224,8 @@ async fn raise(wire: &str, rules: Rules) -> Shot {
         "duration_too_long" => slow(rules.max_ms(50)).await,
         "registry_mutation" => another_registry(&rules).await,
         "handler_swap" => swapped(&rules).await,
+        "server_code_changed" => unlocked(&rules, "0.9.0", "1.0").await,
+        "tool_code_changed" => unlocked(&rules, "1.0.0", "0.9").await,
         "layer_failed" => failing_layer(&rules).await,
         "malformed_arguments" => plain(rules, nested(200)).await,
         "overloaded" => overloaded(&rules).await,
@@ -221,6 +237,9 @@ async fn raise(wire: &str, rules: Rules) -> Shot {
             second(rules.enforcing(breakers), || CallToolResult::error(Vec::new())).await
         }
         "unknown_tool" => unknown(&rules).await,
+        "rule_denied" => plain(rules.on_arguments(DENYING), small()).await,
+        "no_rule_allows" => plain(rules.on_arguments(ALLOWING), small()).await,
+        "rule_error" => plain(rules.on_arguments(READING_NUMBERS), small()).await,
         other => panic!("no scene raises `{other}`"),
     }
 }
@@ -350,6 +369,22 @@ async fn swapped(rules: &Rules) -> Shot {
     let held: Arc<RwLock<ToolRouter<Plugins>>> = Arc::new(RwLock::new(routes(route())));
     let server = Arc::clone(&held).serving(Plugins).layer(layer.clone());
     *held.write() = routes(route());
+    let answer = ask(&server, "add", small()).await;
+    shot(answer, &runs, &site, &layer).await
+}
+
+/// A server whose lock file has it in this version, and its tool in that.
+async fn unlocked(rules: &Rules, server: &str, version: &str) -> Shot {
+    let (site, runs) = (Site::default(), Runs::default());
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("sec0.lock");
+    let before = Site::default().layer(rules);
+    let _locked = MapRegistry::new("demo", server)
+        .tool(tool("add", Some(version)), runs.handler())
+        .layer(before.clone());
+    before.write_lock(&file).unwrap();
+    let layer = Sec0SecurityLayer::try_new(site.options(rules).lock_file(file)).unwrap();
+    let server = demo().tool(tool("add", Some("1.0")), runs.handler()).layer(layer.clone());
     let answer = ask(&server, "add", small()).await;
     shot(answer, &runs, &site, &layer).await
 }

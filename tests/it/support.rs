@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 pub(crate) type Answer = Result<CallToolResult, ErrorData>;
 
 /// The reasons that `deny_on` takes in this version.
-pub(crate) const NAMEABLE: [&str; 10] = [
+pub(crate) const NAMEABLE: [&str; 12] = [
     "missing_audit_signature",
     "tool_not_in_allowlist",
     "version_unpinned",
@@ -33,6 +33,8 @@ pub(crate) const NAMEABLE: [&str; 10] = [
     "duration_too_long",
     "registry_mutation",
     "handler_swap",
+    "server_code_changed",
+    "tool_code_changed",
 ];
 
 /// A policy, put together and then written as YAML.
@@ -51,6 +53,7 @@ pub(crate) struct Rules {
     limits: String,
     enforcing: String,
     retries: u32,
+    on_arguments: Vec<&'static str>,
 }
 
 impl Rules {
@@ -70,6 +73,7 @@ impl Rules {
             limits: String::new(),
             enforcing: String::new(),
             retries: 0,
+            on_arguments: Vec::new(),
         }
     }
 
@@ -148,11 +152,16 @@ impl Rules {
         self
     }
 
+    /// An entry of `rules`, as YAML.
+    pub(crate) fn on_arguments(mut self, entry: &'static str) -> Self {
+        self.on_arguments.push(entry);
+        self
+    }
+
     pub(crate) fn yaml(&self) -> String {
-        let Self {
-            allow, mode, deny_on, pinned, keyed, overrides, kb, ms, key_ref, places, ..
-        } = self;
+        let Self { allow, mode, deny_on, pinned, keyed, overrides, kb, ms, key_ref, .. } = self;
         let Self { limits, enforcing, retries, .. } = self;
+        let (places, on_arguments) = (&self.places, self.on_arguments.join(", "));
         let overrides = overrides.join(", ");
         let mode = mode.map_or(String::new(), |mode| format!("  mode: {mode}\n"));
         let key_ref = key_ref.as_ref().map_or(String::new(), |at| format!(", key_ref: {at:?}"));
@@ -169,7 +178,7 @@ impl Rules {
              \x20 deny_on: {deny_on:?}\n{enforcing}\
              security:\n\
              \x20 limits: {{max_payload_kb: {kb}, max_duration_ms: {ms}{limits}}}\n\
-             {places}"
+             {places}rules: [{on_arguments}]\n"
         )
     }
 

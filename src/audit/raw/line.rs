@@ -1,7 +1,7 @@
 use super::Direction;
 use crate::audit::envelope::Site;
 use crate::audit::json::Object;
-use crate::call::{Facts, Payload, Reason};
+use crate::call::{Facts, Found, Payload};
 
 /// Appends the line of a payload, with its line end: the members of the original in its order, then
 /// the digest and the `seq` of the call's own line, which is signed.
@@ -40,7 +40,7 @@ pub(in crate::audit) fn write_payload(
     let mut metadata = line.object("metadata");
     metadata.text("decision", facts.decision.as_str());
     if !facts.reasons.is_empty() {
-        metadata.words("risk_tags", facts.reasons.iter().copied().map(Reason::as_str));
+        metadata.words("risk_tags", facts.reasons.iter().map(Found::as_str));
     }
     metadata.text_if("idempotency_key", claimed.idempotency_key.as_deref());
     metadata.close();

@@ -4,8 +4,8 @@ use crate::audit::envelope::{Form, write_call};
 use crate::audit::event::{Missed, write_event};
 use crate::audit::read::Line;
 use crate::call::{
-    Basis, CircuitChange, CircuitState, Claimed, Decision, JsonText, KeyedDigests, Op, Operation,
-    RareClaims, RejectedClaim, ToolName, Unusable,
+    Basis, CircuitChange, CircuitState, Claimed, Decision, JsonText, KeyedDigests, LockRule, Op,
+    Operation, RareClaims, RejectedClaim, ToolName, Unusable,
 };
 use crate::digest::Digest;
 use base64::Engine as _;
@@ -140,7 +140,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         });
         facts.decision = found.0;
         found.1.into_iter().for_each(|reason| facts.found(reason));
-        facts.refused_for = found.2;
+        facts.refused_for = found.2.map(Into::into);
         facts.started = found.3.then(|| System.monotonic());
         facts.latency = Duration::from_millis(rest.1);
         facts.claimed = rest.2;
@@ -198,7 +198,21 @@ proptest! {
         let cut = Cut { file: name.as_str().to_owned(), bytes };
         let state = if bytes % 2 == 0 { CircuitState::Open } else { CircuitState::Closed };
         let change = CircuitChange { state, calls: 3, failed: 2, slow: 1 };
+        let found = [("added", refused), ("removed", ran), ("renamed", events), ("changed", bytes)];
+        let [with, without] = [LockRule::Require, LockRule::Warn].map(|rule| {
+            let registry = Digest::of(b"registry");
+            let mut lapse = Lapse::new(rule, Arc::clone(&server), registry);
+            if rule == LockRule::Require {
+                lapse.locked = Some(Digest::of(b"lock"));
+                for (kind, _) in found.into_iter().filter(|(_, count)| count % 2 == 0) {
+                    lapse.count(kind, name.as_str());
+                }
+            }
+            lapse
+        });
         for event in [
+            Event::registry_drift(at, SpanIds::default(), with),
+            Event::registry_drift(at, SpanIds::default(), without),
             Event::registry_mutation(at, SpanIds::default(), Arc::clone(&server), &name),
             Event::circuit(at, SpanIds::default(), server, &name, change),
             Event::recovery(at, missed),
@@ -294,7 +308,7 @@ fn the_line_of_a_call_is_this_one() {
     let mut facts = facts(3);
     facts.found(Reason::VersionUnpinned);
     facts.found(Reason::ToolNotInAllowlist);
-    facts.refused_for = Some(Reason::ToolNotInAllowlist);
+    facts.refused_for = Some(Reason::ToolNotInAllowlist.into());
     facts.decision = Decision::Deny;
     facts.status = Status::Denied;
     facts.started = None;

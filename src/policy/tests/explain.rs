@@ -222,7 +222,7 @@ fn judged(policy: &Policy, case: &Case, evidence: &Evidence<'_>) -> Verdict {
     let asked = Asked::new(evidence.tool, policy.operation(evidence));
     let of_call = policy.judge(&asked.with_idempotency_key(case.has_key));
     for reason in of_call.reasons() {
-        verdict.add(*reason, policy.effect(*reason).into());
+        verdict.add(reason.clone(), policy.effect(reason.reason()).into());
     }
     verdict
 }
@@ -249,7 +249,7 @@ proptest! {
 
         // The rules tell the same story: what matched is what was found, and one of them decided.
         let reached = || explanation.rules().iter().filter(|rule| rule.matched && rule.reached);
-        let found: Vec<_> = reached().filter_map(|rule| rule.reason).collect();
+        let found: Vec<_> = reached().filter_map(|rule| rule.reason.clone()).collect();
         prop_assert_eq!(found, verdict.reasons());
         let decided: Vec<_> = explanation.rules().iter().filter(|rule| rule.decided).collect();
         prop_assert_eq!(decided.len(), 1, "{:#?}", explanation);

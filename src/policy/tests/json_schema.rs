@@ -43,12 +43,11 @@ fn says_what_each_key_is_for_and_what_is_not_built_yet() {
         &json!(["tenant", "default_retention", "signing", "tools", "enforcement"])
     );
     assert_eq!(at("/additionalProperties"), &json!(false));
-    assert_eq!(at("/properties/rules/const"), &json!([]));
-    let rules = at("/properties/rules/description").as_str().unwrap();
-    assert!(
-        rules.starts_with("Refused: argument rules are not built yet; only `[]` is accepted. ")
-    );
-    assert_eq!(at("/properties/registry/properties/lock/not"), &json!({}));
+    let lock = at("/properties/registry/properties/lock/enum");
+    assert_eq!(lock, &json!(["require", "warn"]));
+    assert_eq!(at("/properties/approval_sets/const"), &json!({}));
+    let sets = at("/properties/approval_sets/description").as_str().unwrap();
+    assert!(sets.starts_with("Refused: approvals are not built yet; only `{}` is accepted. "));
     let approvals = "/properties/security/properties/side_effects/properties/ttl_seconds";
     assert_eq!(at(approvals)["const"], json!(3600));
     let rate = "/properties/security/properties/limits/properties/rate/items/properties";

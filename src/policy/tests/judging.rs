@@ -235,6 +235,20 @@ fn warns_of_a_key_that_is_only_recorded_and_of_overrides_that_never_decide() {
             ],
         ),
         (
+            enforcing("{deny_on: [tool_not_in_allowlist, tool_code_changed]}"),
+            vec![
+                "7:24: `enforcement.deny_on` has `tool_code_changed`, which nothing raises without \
+                 a lock file; set `registry.lock`, or name one in the options of the program",
+            ],
+        ),
+        (
+            format!(
+                "{}registry: {{lock: warn}}\n",
+                enforcing("{deny_on: [tool_not_in_allowlist, tool_code_changed]}")
+            ),
+            vec![],
+        ),
+        (
             GOOD.replace(
                 "enforcement",
                 "  overrides: [{tool: add, op: read}, {tool: 'add ', op: update}, \

@@ -8,7 +8,8 @@ const ROOT_KEYS: &str = "`tenant`, `security_level`, `default_retention`, `signi
     `observability`, `privacy`, `side_effects`, `agent_guard`, `skills`, `compliance`, \
     `sec0_export`, `llm_judge`, `sast`, `dast`";
 const REASONS: &str = "`missing_audit_signature`, `tool_not_in_allowlist`, `version_unpinned`, \
-    `missing_idempotency_for_side_effect`, `egress_violation`, `fs_violation`, `payload_too_large`, `duration_too_long`, `registry_mutation`, `handler_swap`";
+    `missing_idempotency_for_side_effect`, `egress_violation`, `fs_violation`, `payload_too_large`, `duration_too_long`, `registry_mutation`, `handler_swap`, \
+    `server_code_changed`, `tool_code_changed`";
 
 fn lines(count: usize, line: impl FnMut(usize) -> String) -> String {
     (0..count).map(line).collect::<Vec<_>>().join("\n")
@@ -372,7 +373,7 @@ fn hostile_text_is_refused_before_it_costs_anything() {
         });
     let deep = "nested deeper than 16 levels, which no policy needs; flatten it";
     let aliases = "too many anchors or aliases; write the values out";
-    let values = "the file has more than 100000 values; shorten it";
+    let values = "the file has more than 200000 values; shorten it";
     for (text, said) in [
         ("[".repeat(200_000), deep),
         ("{a: ".repeat(200_000), deep),

@@ -4,7 +4,7 @@ use super::super::schema::{ROOT, every_key};
 use super::super::shape::{Key, Shape, Stands, Unless};
 use super::contract::{put, smallest};
 use super::*;
-use crate::call::{AuditMode, AuditModes, BreakerRule, LineSigning, RateRule};
+use crate::call::{AuditMode, AuditModes, BreakerRule, LineSigning, LockRule, RateRule};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ptr;
@@ -58,9 +58,9 @@ security:
     mode: partial
 audit: {mode: batch, signing: record, digest_key: 'file://keys/digest.key', retain_days: 30}
 expose: all
-rules: []
+rules: [{id: a, tool: add, pointer: /a, op: eq, value: 1, effect: allow, reason: no_a, mode: audit}]
 approval_sets: {}
-registry: {}
+registry: {lock: require}
 observability:
   enabled: false
   otlp_endpoint: http://localhost:4317
@@ -159,11 +159,11 @@ fn accepts_each_section_that_is_not_built_when_it_is_off_or_empty() {
 #[test]
 fn a_section_that_is_off_turns_off_nothing_behind_it() {
     for more in [
-        "agent_guard: {enabled: false, block_on_count: 1}\nrules: [{id: a}]",
-        "observability: {enabled: false, sample: {success: 1, error: 1}}\nrules: [{id: a}]",
-        "rules: [{enabled: false}]\nsast: {enabled: false}",
+        "agent_guard: {enabled: false, block_on_count: 1}\napproval_sets: {a: {members: []}}",
+        "observability: {enabled: false, sample: {success: 1, error: 1}}\napproval_sets: {a: {members: []}}",
+        "approval_sets: {a: {enabled: false}}\nsast: {enabled: false}",
     ] {
-        assert!(wrong(&with(more)).contains("`rules` is refused: "), "{more}");
+        assert!(wrong(&with(more)).contains("`approval_sets` is refused: "), "{more}");
     }
 }
 
@@ -204,6 +204,15 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         ("audit.digest_key", json!("file://d")),
         ("audit.retain_days", json!(30.5)),
         ("privacy.store_raw_payloads", json!(true)),
+        ("registry.lock", json!("warn")),
+        ("rules[].id", json!("r")),
+        ("rules[].tool", json!("add")),
+        ("rules[].pointer", json!("/a")),
+        ("rules[].op", json!("eq")),
+        ("rules[].value", json!(1)),
+        ("rules[].effect", json!("deny")),
+        ("rules[].reason", json!("no_ones")),
+        ("rules[].mode", json!("audit")),
     ] {
         put(&mut document, path, value);
     }
@@ -211,10 +220,15 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         assert!(!key.is_enforced() || at(&document, path).is_some(), "`{path}` is not tried");
     });
     let policy = Policy::from_yaml(&document.to_string()).unwrap();
+    every_value_was_taken(&policy);
+}
+
+fn every_value_was_taken(policy: &Policy) {
     assert_eq!(policy.key_ref(), Some("file://k"));
     assert_eq!(policy.mode(), Mode::Observe);
     assert_eq!(policy.deny_on().len(), 1);
     assert!(policy.requires_idempotency_key());
+    assert_eq!(policy.lock_rule(), Some(LockRule::Warn));
     assert_eq!(policy.max_payload_bytes(), Some(2048));
     assert_eq!(policy.max_duration().unwrap().as_millis(), 1500);
     let modes = AuditModes { read: AuditMode::Blocking, write: AuditMode::BlockingStrict };
@@ -224,7 +238,7 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
     assert_eq!(policy.retain_days(), Some(31));
     assert!(policy.stores_raw_payloads());
     assert!(policy.checks_places() && policy.checks_paths());
-    assert_limits(&policy);
+    assert_limits(policy);
 }
 
 fn assert_limits(policy: &Policy) {

@@ -1,7 +1,7 @@
 //! A server that is wrapped as a whole: what it lists is frozen, and held against what it lists
 //! and tells later.
 
-mod hand;
+pub(crate) mod hand;
 mod late;
 mod wire;
 

@@ -1,8 +1,10 @@
 //! The verbs, one file each.
 
 mod audit;
+mod dedupe;
 mod keygen;
 mod policy;
+mod tools;
 
 use crate::failure::Failure;
 use clap::Subcommand;
@@ -14,10 +16,16 @@ pub(crate) enum Command {
     /// Check audit logs.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Release idempotency keys whose calls ended unknown.
+    #[command(subcommand)]
+    Dedupe(dedupe::Dedupe),
     Keygen(keygen::Keygen),
     /// Check policies.
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Pin the tools of a server, and see what became of them.
+    #[command(subcommand)]
+    Tools(tools::Tools),
 }
 
 impl Command {
@@ -25,8 +33,10 @@ impl Command {
     pub(crate) fn run(self, out: &mut Vec<u8>) -> Result<(), Failure> {
         match self {
             Self::Audit(audit) => audit.run(out),
+            Self::Dedupe(dedupe) => dedupe.run(out),
             Self::Keygen(keygen) => keygen.run(out),
             Self::Policy(policy) => policy.run(out),
+            Self::Tools(tools) => tools.run(out),
         }
     }
 }

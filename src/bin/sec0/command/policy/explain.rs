@@ -2,7 +2,7 @@ use super::input;
 use crate::command::json;
 use crate::failure::Failure;
 use clap::Args;
-use sec0::call::{Arguments, Declared};
+use sec0::call::{Arguments, Declared, Found};
 use sec0::canonical::{self, Limits};
 use sec0::identity::{ClaimName, Claimant, Detail, Origin, Said, claims};
 use sec0::policy::{Evidence, Explanation, LocalDisk, NamedTool, Policy, Question};
@@ -131,10 +131,10 @@ impl Explain {
     }
 
     fn tell(&self, it: &Explanation, notes: &[String], out: &mut Vec<u8>) -> Result<(), Failure> {
-        let reason = it.reason().map_or(String::new(), |reason| format!(", for {reason}"));
+        let reason = it.found().map_or(String::new(), |found| format!(", for {found}"));
         writeln!(out, "{}: {}{reason}", it.decision().as_str(), it.tool())?;
         if it.reasons().len() > 1 {
-            let reasons: Vec<_> = it.reasons().iter().map(|reason| reason.as_str()).collect();
+            let reasons: Vec<_> = it.reasons().iter().map(Found::as_str).collect();
             writeln!(out, "  found: {}", reasons.join(", "))?;
         }
         if let Some(operation) = it.operation() {

@@ -13,7 +13,7 @@ use std::path::Path;
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The tools of a server, from a file with the result of `tools/list`.
-pub(super) fn tools(path: &Path) -> Result<Vec<Definition>, Failure> {
+pub(in crate::command) fn tools(path: &Path) -> Result<Vec<Definition>, Failure> {
     let name = path.display();
     let text = read(path).map_err(|error| {
         Failure::Usage(format!(

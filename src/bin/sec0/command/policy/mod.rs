@@ -2,7 +2,7 @@
 
 mod check;
 mod explain;
-mod input;
+pub(super) mod input;
 
 use crate::failure::Failure;
 use clap::Subcommand;

@@ -1,0 +1,211 @@
+use super::lock::LockGate;
+use super::options::Sec0Options;
+use super::own_key::open_key;
+use super::shared::Shared;
+use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, RawPayloads, Site};
+use crate::call::{AuditMode, AuditModes, LockRule};
+use crate::dedupe::StoreError;
+use crate::digest::DigestKey;
+use crate::limit::{Circuits, Rates};
+use crate::otel::{IncompleteOtel, Otel};
+use crate::policy::{LocalDisk, Policy, PolicyError};
+use crate::registry::LockError;
+use crate::sign::{KeyError, LocalDevSigner, read_digest_key};
+use std::path::{Path, absolute};
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, OnceLock};
+
+/// Why a layer cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The audit log cannot be opened.
+    #[error(transparent)]
+    Audit(#[from] OpenError),
+    /// The store of idempotency keys cannot be opened.
+    #[error(transparent)]
+    Dedupe(#[from] StoreError),
+    /// The key of the digests cannot be used.
+    #[error("the key that `audit.digest_key` names cannot be used: {0}")]
+    DigestKey(#[source] KeyError),
+    /// The signing key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The policy requires a lock file, and it cannot be read.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// `otel` was given without all of its parts.
+    #[error(transparent)]
+    Otel(#[from] IncompleteOtel),
+    /// The policy is not one.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
+
+impl Sec0Options {
+    /// Reads the policy, and opens the keys that it names, of signatures and of digests. A program
+    /// that has others reads the policy itself and gives it to [`new`](Self::new).
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, is no policy (with file, line, column and the fix), or names a key
+    /// that cannot be used.
+    pub fn from_policy_file(path: impl AsRef<Path>) -> Result<Self, StartError> {
+        let policy = Policy::from_file(path.as_ref())?;
+        let mut options = Self::new(policy);
+        options.policy_dir = path.as_ref().parent().map(Path::to_owned).unwrap_or_default();
+        if let Some(key_ref) = options.policy.key_ref() {
+            options.signer = Some(Arc::new(LocalDevSigner::from_key_ref(key_ref)?));
+        }
+        options.digest_key = digest_key(&options.policy)?;
+        Ok(options)
+    }
+
+    pub(super) fn start(mut self) -> Result<Shared, StartError> {
+        let gate = self.lock_gate().map(LockGate::admit).transpose()?;
+        let log = self.open_log()?;
+        Ok(self.share(Some(log), gate))
+    }
+
+    pub(super) fn start_or_refuse(mut self) -> Shared {
+        let gate = self.lock_gate();
+        match self.open_log() {
+            Ok(log) => self.share(Some(log), gate),
+            Err(error) => {
+                tracing::error!(%error, "the security layer cannot start; it refuses every call");
+                self.share(None, gate)
+            }
+        }
+    }
+
+    /// What the server is held against, where the policy or the options ask for it.
+    fn lock_gate(&self) -> Option<LockGate> {
+        let rule = self.policy.lock_rule();
+        let rule = rule.or(self.lock_file.is_some().then_some(LockRule::Warn))?;
+        let beside = || self.policy_dir.join("sec0.lock");
+        Some(LockGate::open(rule, &self.lock_file.clone().unwrap_or_else(beside)))
+    }
+
+    fn open_log(&mut self) -> Result<Log, StartError> {
+        let environment = self.otel.as_ref().map(Otel::check).transpose()?;
+        if environment.is_some() {
+            tracing::warn!(
+                "`otel` is set, but this version exports no telemetry; spans go to `tracing`"
+            );
+        }
+        if self.digest_key.is_none() {
+            self.digest_key = digest_key(&self.policy)?;
+        }
+        // The sink first: it checks the directory in which a key may be made.
+        let (sink, dir): (Box<dyn AuditSink>, _) = if let Some(sink) = self.sink.take() {
+            (sink, None)
+        } else {
+            let sink = FileSink::open_stream(&self.audit_dir, self.stream.clone())?;
+            (Box::new(sink), Some(self.audit_dir.as_path()))
+        };
+        self.deduping.open(dir)?;
+        let signer = match self.signer.take() {
+            Some(signer) => signer,
+            None => Arc::new(open_key(self.policy.key_ref(), dir)?),
+        };
+        let mut site = Site::middleware(self.policy.tenant(), self.policy.retention().as_str());
+        site.env = environment.map(Into::into);
+        let signing = self.line_signing.unwrap_or(self.policy.line_signing());
+        let mut options = LogOptions::new(site, signer, sink)
+            .clock(Arc::clone(&self.clock))
+            .line_signing(signing);
+        if self.modes() != AuditModes::all(AuditMode::Batch) {
+            options = options.journal();
+        }
+        if let Some(wait) = self.durable_within {
+            options = options.durable_within(wait);
+        }
+        if let Some(days) = self.retain_days.or(self.policy.retain_days()) {
+            options = options.retain_days(days);
+        }
+        options = self.former_keys.drain(..).fold(options, LogOptions::former_key);
+        if let Some(files) = self.agent_copies {
+            options = options.agent_copies(files);
+        }
+        let kept = self.policy.stores_raw_payloads().then(RawPayloads::default);
+        if let Some(raw) = self.raw.take().or(kept) {
+            options = options.raw_payloads(raw);
+        }
+        if let Some(calls) = self.queue {
+            options = options.capacity(calls);
+        }
+        if let Some(deadline) = self.signing_deadline {
+            options = options.sign_deadline(deadline);
+        }
+        Ok(Log::open(options)?)
+    }
+
+    /// The options' word, else the policy's.
+    fn modes(&self) -> AuditModes {
+        self.audit_mode.map_or(self.policy.audit_modes(), AuditModes::all)
+    }
+
+    fn share(self, log: Option<Log>, gate: Option<LockGate>) -> Shared {
+        let modes = self.modes();
+        let mut own = self.policy.own_files();
+        // Without a current directory a relative one could not have been opened.
+        own.extend(absolute(&self.audit_dir));
+        let now = self.clock.monotonic();
+        let rates = Rates::new(self.policy.rates().rules(), now);
+        let circuits = Circuits::new(self.policy.breakers(), now);
+        Shared {
+            policy: Arc::new(self.policy.on_disk(&own, &LocalDisk)),
+            log,
+            modes,
+            digest_key: self.digest_key,
+            clock: self.clock,
+            manner: self.manner,
+            admission_wait: self.admission_wait,
+            max_arguments: self.max_arguments,
+            principals: self.principals,
+            rates,
+            circuits,
+            detail: self.detail,
+            runs_unrecorded: self.runs_unrecorded,
+            dedupe: self.deduping.share(),
+            frozen: OnceLock::new(),
+            frozen_of: OnceLock::new(),
+            gate,
+            tampering_left: AtomicU32::new(Shared::MAX_TAMPERING),
+        }
+    }
+}
+
+/// The key that the policy's `audit.digest_key` names.
+fn digest_key(policy: &Policy) -> Result<Option<DigestKey>, StartError> {
+    let read = policy.digest_key_ref().map(read_digest_key);
+    read.transpose().map_err(StartError::DigestKey)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use AuditMode::{Batch, Blocking, BlockingStrict};
+
+    fn modes(audit: &str, mode: Option<AuditMode>) -> AuditModes {
+        let text = format!(
+            "tenant: acme\ndefault_retention: 30d\nsigning: {{enabled: true}}\n\
+             tools: {{allowlist: []}}\nenforcement: {{}}\naudit: {audit}\n"
+        );
+        let mut options = Sec0Options::new(Policy::from_yaml(&text).unwrap());
+        if let Some(mode) = mode {
+            options = options.audit_mode(mode);
+        }
+        options.share(None, None).modes
+    }
+
+    #[test]
+    fn an_audit_mode_of_the_options_wins_over_the_files_for_every_class() {
+        assert_eq!(modes("{}", None), AuditModes { read: Batch, write: Blocking });
+        let written = "{mode: {read: blocking, write: blocking-strict}}";
+        assert_eq!(modes(written, None), AuditModes { read: Blocking, write: BlockingStrict });
+        for mode in AuditMode::ALL {
+            assert_eq!(modes(written, Some(mode)), AuditModes { read: mode, write: mode });
+        }
+    }
+}

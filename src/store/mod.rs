@@ -1,0 +1,3 @@
+//! Where what must outlive a process is kept.
+
+pub mod sqlite;

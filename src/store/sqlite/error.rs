@@ -1,0 +1,55 @@
+use std::path::PathBuf;
+
+/// Why `sec0.db` cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DbError {
+    /// It was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// What stands in it is not what was put there.
+    #[error(
+        "the store has a damaged row; move `sec0.db` away with `sec0.db-wal` and `sec0.db-shm`"
+    )]
+    Damaged,
+    /// It is another program's.
+    #[error("`{0}` is a database, but not one of sec0; move it away")]
+    Foreign(PathBuf),
+    /// It is missing, and was not to be made.
+    #[error(
+        "`{0}` does not exist; name the audit directory of a server that uses idempotency keys"
+    )]
+    Missing(PathBuf),
+    /// It was written by a later version.
+    #[error(
+        "`{path}` has schema version {found}, and this version of sec0 knows {known}; use the newer sec0, or another audit directory"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The latest that is known.
+        known: i64,
+    },
+    /// It cannot be opened or made.
+    #[error("`{path}` cannot be opened: {why}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// SQLite said no.
+    #[error("the store failed: {0}")]
+    Sql(#[from] rusqlite::Error),
+    /// No random number was to be had.
+    #[error("the system gave no random number: {0}")]
+    Random(#[source] getrandom::Error),
+}
+
+impl DbError {
+    pub(super) fn open(path: &std::path::Path, why: &dyn std::fmt::Display) -> Self {
+        Self::Open { path: path.to_owned(), why: why.to_string() }
+    }
+}
