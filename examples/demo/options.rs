@@ -56,7 +56,7 @@ impl Options {
         let (Some(policy), Some(dir)) = (&self.policy, &self.dir) else {
             return Err(format!("`--policy` and `--dir` are needed; {USAGE}").into());
         };
-        let mut options = Sec0Options::from_policy_file(policy)?.audit_dir(dir);
+        let mut options = Sec0Options::from_watched_policy_file(policy)?.audit_dir(dir);
         if let Some(mode) = self.mode {
             options = options.audit_mode(mode);
         }

@@ -8,6 +8,7 @@ use crate::call::{CircuitChange, CircuitState, LockRule, ServerIdent, SpanIds, T
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::sign::PublicKey;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Something worth a line of the log that is not a call.
@@ -28,6 +29,29 @@ enum What {
     RegistryMutation { server: Arc<ServerIdent>, name: Box<str> },
     RegistryDrift(Box<Lapse>),
     Circuit { server: Arc<ServerIdent>, name: Box<str>, change: CircuitChange },
+    Policy(PolicyReload),
+}
+
+/// What became of a version of the policy that was found while the program ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a version is taken or it is not")]
+pub enum PolicyReload {
+    /// Calls that enter from now on are judged by it.
+    Taken {
+        /// The digest of the policy until now.
+        was: Digest,
+        /// The digest of the policy from now on.
+        now: Digest,
+    },
+    /// It was not taken, and the policy stays what it was.
+    Refused {
+        /// The digest of the policy.
+        stays: Digest,
+        /// SHA-256 of what was found, byte by byte; `None` where nothing could be read.
+        found: Option<Digest>,
+        /// How many things are wrong with it.
+        problems: u64,
+    },
 }
 
 /// What the log could not record one by one, and counted instead.
@@ -84,6 +108,11 @@ impl Event {
         Self { at, span, what: What::RegistryDrift(Box::new(lapse)) }
     }
 
+    /// A version of the policy was found while the program ran.
+    pub fn policy_reload(at: Timestamp, reload: PolicyReload) -> Self {
+        Self { at, span: SpanIds::default(), what: What::Policy(reload) }
+    }
+
     /// The log could not be written for a while; these were counted.
     pub(super) fn recovery(at: Timestamp, missed: Missed) -> Self {
         Self { at, span: SpanIds::default(), what: What::Missed(missed) }
@@ -113,136 +142,132 @@ impl Event {
 /// Appends the line of an event without its `sig` and says where `sig` belongs. The members stand
 /// in the order of RFC 8785.
 pub(super) fn write_event(out: &mut Vec<u8>, event: &Event, site: &Site, ties: &Ties<'_>) -> usize {
-    let line = Object::open(out);
-    match &event.what {
-        What::Circuit { .. } => write_circuit(line, event, site, ties),
-        What::RegistryDrift(lapse) => write_drift(line, event, lapse, site, ties),
-        What::Cut(_)
-        | What::Missed(_)
-        | What::Revived { .. }
-        | What::KeyChange(_)
-        | What::Retention(_)
-        | What::RegistryMutation { .. } => write_other(line, event, site, ties),
+    use Member::{Digest, Hex, Text, Ts, Whole};
+    let mut members = vec![
+        ("event", Text(event.what.kind().into())),
+        ("key_id", Text(ties.key_id.into())),
+        ("prev_sha256", Digest(ties.chain.prev)),
+        ("seq", Whole(ties.chain.seq)),
+        ("span_id", Hex(&event.span.span_id)),
+        ("status", Text(event.what.status().into())),
+        ("tenant", Text((&*site.tenant).into())),
+        ("trace_id", Hex(&event.span.trace_id)),
+        ("ts", Ts(event.at)),
+    ];
+    event.what.members(&mut members);
+    // All of them are ASCII, so the order of bytes is that of UTF-16.
+    members.sort_unstable_by_key(|(key, _)| *key);
+    let mut line = Object::open(out);
+    let mut sig_at = None;
+    for (key, member) in members {
+        if key > "sig" {
+            sig_at.get_or_insert_with(|| line.position());
+        }
+        member.write(key, &mut line);
     }
-}
-
-fn write_circuit(mut line: Object<'_>, event: &Event, site: &Site, ties: &Ties<'_>) -> usize {
-    let What::Circuit { server, name, change } = &event.what else { return line.position() };
-    line.whole("calls", u64::from(change.calls));
-    line.text("event", event.what.kind());
-    line.whole("failed_calls", u64::from(change.failed));
-    line.text("key_id", ties.key_id);
-    line.digest("prev_sha256", &ties.chain.prev);
-    line.whole("seq", ties.chain.seq);
-    let sig_at = line.position();
-    line.whole("slow_calls", u64::from(change.slow));
-    line.hex("span_id", &event.span.span_id);
-    line.text("state", change.state.as_str());
-    line.text("status", event.what.status());
-    line.text("target_name", name);
-    line.text("target_server", server.at_version());
-    line.text("tenant", &site.tenant);
-    line.hex("trace_id", &event.span.trace_id);
-    line.ts("ts", event.at);
+    let sig_at = sig_at.unwrap_or_else(|| line.position());
     line.close();
     sig_at
 }
 
-fn write_other(mut line: Object<'_>, event: &Event, site: &Site, ties: &Ties<'_>) -> usize {
-    if let What::Cut(cut) = &event.what {
-        line.whole("cut_bytes", cut.bytes);
-    }
-    if let What::Retention(expired) = &event.what {
-        line.text("day", &expired.day.to_string());
-    }
-    line.text("event", event.what.kind());
-    if let What::Cut(cut) = &event.what {
-        line.text("file", &cut.file);
-    }
-    if let What::Missed(missed) = &event.what {
-        line.ts("first_ts", missed.first);
-    }
-    line.text("key_id", ties.key_id);
-    if let What::Retention(expired) = &event.what {
-        line.whole("last_seq", expired.last_seq);
-        line.whole("lines", expired.lines);
-    }
-    if let What::Missed(missed) = &event.what {
-        line.ts("last_ts", missed.last);
-        if missed.events > 0 {
-            line.whole("missed_events", missed.events);
+/// The value of a member.
+enum Member<'a> {
+    Digest(Digest),
+    Flag(bool),
+    Hex(&'a [u8]),
+    Null,
+    Text(Cow<'a, str>),
+    Ts(Timestamp),
+    Whole(u64),
+}
+
+impl Member<'_> {
+    fn write(&self, key: &str, line: &mut Object<'_>) {
+        match self {
+            Self::Digest(digest) => line.digest(key, digest),
+            Self::Flag(flag) => line.flag(key, *flag),
+            Self::Hex(bytes) => line.hex(key, bytes),
+            Self::Null => line.null(key),
+            Self::Text(text) => line.text(key, text),
+            Self::Ts(at) => line.ts(key, *at),
+            Self::Whole(number) => line.whole(key, *number),
         }
     }
-    if let What::KeyChange(key) = &event.what {
-        line.text("new_key_id", &key.key_id());
-        line.text("new_public_key", &format!("ed25519:{key}"));
-    }
-    line.digest("prev_sha256", &ties.chain.prev);
-    if let What::Missed(missed) = &event.what {
-        line.whole("refused_calls", missed.refused);
-    }
-    if let What::Revived { outcomes, unknown } = &event.what {
-        line.whole("revived_outcomes", *outcomes);
-        line.whole("revived_unknown", *unknown);
-    }
-    if let What::Retention(expired) = &event.what {
-        line.digest("root_sha256", &expired.root);
-    }
-    line.whole("seq", ties.chain.seq);
-    let sig_at = line.position();
-    line.hex("span_id", &event.span.span_id);
-    line.text("status", event.what.status());
-    if let What::RegistryMutation { server, name } = &event.what {
-        line.text("target_name", name);
-        line.text("target_server", server.at_version());
-    }
-    line.text("tenant", &site.tenant);
-    line.hex("trace_id", &event.span.trace_id);
-    line.ts("ts", event.at);
-    if let What::Missed(missed) = &event.what
-        && missed.ran > 0
-    {
-        line.whole("unrecorded_calls", missed.ran);
-    }
-    line.close();
-    sig_at
 }
 
-/// The line about a server that is not the one in its lock file.
-fn write_drift(
-    mut line: Object<'_>,
-    event: &Event,
-    lapse: &Lapse,
-    site: &Site,
-    ties: &Ties<'_>,
-) -> usize {
-    line.flag("binary_changed", lapse.is_other_binary);
-    line.text("event", event.what.kind());
-    line.text("key_id", ties.key_id);
-    line.text("lock", lapse.rule.as_str());
-    let locked = lapse.locked.as_ref().map(Digest::as_bytes);
-    line.hex_or_null("lock_sha256", locked.map(<[u8; 32]>::as_slice));
-    line.digest("prev_sha256", &ties.chain.prev);
-    line.whole("seq", ties.chain.seq);
-    line.flag("server_changed", lapse.is_other_server);
-    line.hex("server_snapshot", lapse.registry.as_bytes());
-    let sig_at = line.position();
-    line.hex("span_id", &event.span.span_id);
-    line.text("status", event.what.status());
-    line.text_if("target_name", lapse.first.as_deref());
-    line.text("target_server", lapse.server.at_version());
-    line.text("tenant", &site.tenant);
-    line.whole("tools_added", lapse.added);
-    line.whole("tools_changed", lapse.changed);
-    line.whole("tools_removed", lapse.removed);
-    line.whole("tools_renamed", lapse.renamed);
-    line.hex("trace_id", &event.span.trace_id);
-    line.ts("ts", event.at);
-    line.close();
-    sig_at
+/// The members about a server that is not the one in its lock file.
+fn drift<'a>(lapse: &'a Lapse, out: &mut Vec<(&'static str, Member<'a>)>) {
+    use Member::{Flag, Text, Whole};
+    out.extend([
+        ("binary_changed", Flag(lapse.is_other_binary)),
+        ("lock", Text(lapse.rule.as_str().into())),
+        ("lock_sha256", lapse.locked.map_or(Member::Null, Member::Digest)),
+        ("server_changed", Flag(lapse.is_other_server)),
+        ("server_snapshot", Member::Digest(lapse.registry)),
+        ("target_server", Text((&**lapse.server.at_version()).into())),
+        ("tools_added", Whole(lapse.added)),
+        ("tools_changed", Whole(lapse.changed)),
+        ("tools_removed", Whole(lapse.removed)),
+        ("tools_renamed", Whole(lapse.renamed)),
+    ]);
+    out.extend(lapse.first.as_deref().map(|first| ("target_name", Text(first.into()))));
 }
 
 impl What {
+    /// Adds the members that only this kind of event has.
+    fn members<'a>(&'a self, out: &mut Vec<(&'static str, Member<'a>)>) {
+        use Member::{Digest, Null, Text, Ts, Whole};
+        match self {
+            Self::Cut(cut) => {
+                out.extend([("cut_bytes", Whole(cut.bytes)), ("file", Text((&*cut.file).into()))]);
+            }
+            Self::Missed(missed) => {
+                out.extend([
+                    ("first_ts", Ts(missed.first)),
+                    ("last_ts", Ts(missed.last)),
+                    ("refused_calls", Whole(missed.refused)),
+                ]);
+                let more = [("missed_events", missed.events), ("unrecorded_calls", missed.ran)];
+                let more = more.into_iter().filter(|(_, count)| *count > 0);
+                out.extend(more.map(|(key, count)| (key, Whole(count))));
+            }
+            Self::Revived { outcomes, unknown } => out.extend([
+                ("revived_outcomes", Whole(*outcomes)),
+                ("revived_unknown", Whole(*unknown)),
+            ]),
+            Self::KeyChange(key) => out.extend([
+                ("new_key_id", Text(key.key_id().into())),
+                ("new_public_key", Text(format!("ed25519:{key}").into())),
+            ]),
+            Self::Retention(expired) => out.extend([
+                ("day", Text(expired.day.to_string().into())),
+                ("last_seq", Whole(expired.last_seq)),
+                ("lines", Whole(expired.lines)),
+                ("root_sha256", Digest(expired.root)),
+            ]),
+            Self::RegistryMutation { server, name } => out.extend([
+                ("target_name", Text((&**name).into())),
+                ("target_server", Text((&**server.at_version()).into())),
+            ]),
+            Self::RegistryDrift(lapse) => drift(lapse, out),
+            Self::Circuit { server, name, change } => out.extend([
+                ("calls", Whole(change.calls.into())),
+                ("failed_calls", Whole(change.failed.into())),
+                ("slow_calls", Whole(change.slow.into())),
+                ("state", Text(change.state.as_str().into())),
+                ("target_name", Text((&**name).into())),
+                ("target_server", Text((&**server.at_version()).into())),
+            ]),
+            Self::Policy(PolicyReload::Taken { was, now }) => out
+                .extend([("policy_digest", Digest(*now)), ("policy_digest_before", Digest(*was))]),
+            Self::Policy(PolicyReload::Refused { stays, found, problems }) => out.extend([
+                ("policy_digest", Digest(*stays)),
+                ("policy_found_sha256", found.map_or(Null, Digest)),
+                ("problems", Whole(*problems)),
+            ]),
+        }
+    }
+
     fn kind(&self) -> &'static str {
         match self {
             Self::Cut(_) | Self::Missed(_) | Self::Revived { .. } => "recovery",
@@ -251,6 +276,7 @@ impl What {
             Self::RegistryDrift(_) => "registry_drift",
             Self::Retention(_) => "retention",
             Self::Circuit { .. } => "circuit",
+            Self::Policy(_) => "policy_reload",
         }
     }
 
@@ -260,7 +286,9 @@ impl What {
             | Self::Missed(_)
             | Self::Revived { .. }
             | Self::KeyChange(_)
-            | Self::Retention(_) => "ok",
+            | Self::Retention(_)
+            | Self::Policy(PolicyReload::Taken { .. }) => "ok",
+            Self::Policy(PolicyReload::Refused { .. }) => "error",
             Self::Circuit { change, .. } => match change.state {
                 CircuitState::Closed => "ok",
                 CircuitState::Open => "error",

@@ -66,7 +66,7 @@ pub use day::Day;
 pub use disk::{Disk, DiskFile, LocalDisk};
 pub use envelope::Site;
 pub use error::{OpenError, ShutdownError};
-pub use event::Event;
+pub use event::{Event, PolicyReload};
 pub use fault::{CheckpointFault, Fault, VerifyError};
 pub use file::FileSink;
 pub use lapse::Lapse;

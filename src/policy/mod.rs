@@ -4,7 +4,8 @@
 //! goes through `yaml` (bounds, grammar), `check` (the table of `schema`, every problem
 //! with its place), `document` (the types) and `compiled` (what calls are judged by). `operation`
 //! says what a call does, `places` where its arguments lead, `rule` holds it against the policy,
-//! `rules` its arguments, and `explain` says why.
+//! `rules` its arguments, and `explain` says why. `source` is
+//! where newer versions come from.
 
 mod about;
 mod allowlist;
@@ -15,6 +16,7 @@ mod document;
 mod entry;
 mod error;
 mod explain;
+mod fixed;
 mod heuristic;
 mod json_schema;
 mod limits;
@@ -31,6 +33,7 @@ mod rule;
 mod rules;
 mod schema;
 mod shape;
+mod source;
 mod tree;
 mod unbuilt;
 mod verdict;
@@ -52,6 +55,7 @@ pub use rates::Rates;
 pub use rule::Asked;
 #[doc(hidden)]
 pub use rules::{Glob, OpName, Operator, Reading};
+pub use source::{PolicyFile, PolicySource, PolicyVersion};
 pub use verdict::{Effect, Ruling, Verdict};
 pub use why::{LookedAt, OnMatch};
 

@@ -49,6 +49,14 @@ impl Rates {
         index.matching(tool)
     }
 
+    /// True when both have the same entries in the same order, wherever these stand.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        let said = |rates: &Self| -> Vec<_> {
+            rates.entries.iter().map(|(entry, rule)| (entry.text.clone(), *rule)).collect()
+        };
+        said(self) == said(other)
+    }
+
     /// The patterns, in the order of the file.
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().map(|(entry, _)| entry)

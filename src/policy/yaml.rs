@@ -19,7 +19,26 @@ const MAX_COPIED_EVENTS: usize = 10_000;
 
 /// Reads a policy's text from a file: a regular one, UTF-8, of bounded size.
 pub(super) fn read(path: &Path, name: &str) -> Result<String, PolicyError> {
-    let bytes = read_bounded(path).map_err(|cause| PolicyError::unreadable(name, cause))?;
+    text(bytes(path).map_err(|cause| PolicyError::unreadable(name, cause))?, name)
+}
+
+/// The bytes of a regular file, and one more than a policy may have where it is too large.
+pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    // Without NONBLOCK the open itself waits for a writer where the path is a pipe.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    // One byte more than allowed is enough to see that a file is too large, even an endless one.
+    file.take(u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The text that they are: UTF-8, of bounded size.
+pub(super) fn text(bytes: Vec<u8>, name: &str) -> Result<String, PolicyError> {
     if bytes.len() > MAX_BYTES {
         return Err(PolicyError::new(name, vec![too_large()]));
     }
@@ -37,20 +56,6 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
         return Err(too_large());
     }
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| problem(&error))
-}
-
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    // Without NONBLOCK the open itself waits for a writer where the path is a pipe.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    // One byte more than allowed is enough to see that a file is too large, even an endless one.
-    file.take(u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1))
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn options() -> Options {

@@ -88,7 +88,7 @@ fn question<X: Claimant>(judged: &Judged<X>) -> Option<Question> {
         None => definition.name.to_string(),
     };
     let scope = Scope {
-        tenant: shared.policy.tenant(),
+        tenant: entered.policy().tenant(),
         principal: identified.principal().name(),
         server: call.server.name(),
         tool: &tool,

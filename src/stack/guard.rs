@@ -6,6 +6,7 @@ use crate::call::{
 use crate::canonical::{self, Limits};
 use crate::digest::{DigestKey, Fingerprint};
 use crate::limit::Deadline;
+use crate::policy::Policy;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,11 +30,12 @@ pub(super) struct Guard {
 impl Guard {
     pub(super) fn new(
         shared: &Arc<Shared>,
+        policy: &Policy,
         keeper: TrailKeeper,
         cancel: CancellationToken,
     ) -> Self {
         let entered = shared.clock.monotonic();
-        let deadline = shared.policy.max_duration().map(|max| Deadline::new(entered, max));
+        let deadline = policy.max_duration().map(|max| Deadline::new(entered, max));
         Self { shared: Arc::clone(shared), keeper, slot: None, cancel, entered, deadline }
     }
 

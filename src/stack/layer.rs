@@ -1,5 +1,6 @@
 use super::lock::LockGate;
 use super::options::Sec0Options;
+use super::reload::{Reload, watch};
 use super::shared::Shared;
 use super::start::StartError;
 use super::{
@@ -40,7 +41,11 @@ impl Sec0SecurityLayer {
     /// every call is refused with `AUDIT_UNAVAILABLE`: there is no way to run unrecorded by
     /// accident. A program that would rather not start uses [`try_new`](Self::try_new).
     pub fn new(options: Sec0Options) -> Self {
-        Self::over(options.start_or_refuse())
+        let layer = Self::over(options.start_or_refuse());
+        if let Err(error) = watch(&layer.shared) {
+            tracing::error!(%error, "the policy cannot be watched; it stays what it is");
+        }
+        layer
     }
 
     /// The layer with these options.
@@ -49,7 +54,9 @@ impl Sec0SecurityLayer {
     ///
     /// The key cannot be used, or the audit directory cannot be opened.
     pub fn try_new(options: Sec0Options) -> Result<Self, StartError> {
-        options.start().map(Self::over)
+        let layer = Self::over(options.start()?);
+        watch(&layer.shared).map_err(StartError::Watch)?;
+        Ok(layer)
     }
 
     fn over(shared: Shared) -> Self {
@@ -128,6 +135,15 @@ impl<M> Sec0SecurityLayer<M> {
     /// As [`write_lock`](Self::write_lock), or the executable cannot be read.
     pub fn write_lock_with_binary(&self, file: impl AsRef<Path>) -> Result<(), LockError> {
         self.lock()?.with_binary(digest_of_this_program()?).write(file)
+    }
+
+    /// Looks for a newer version of the policy now, and takes it if it is one; the layer does so by
+    /// itself from time to time. Without [`Sec0Options::policy_source`](super::Sec0Options::policy_source)
+    /// there is never a newer one.
+    ///
+    /// Blocks while the source does: for a file, the time that it takes to read it.
+    pub fn reload(&self) -> Reload {
+        self.shared.reload()
     }
 
     /// Goes on under another signing key. A line that the old key signs introduces the new one, so a

@@ -3,10 +3,12 @@
 
 mod keeping; // Where idempotency keys are.
 mod lock; // The server is the one in its lock file.
+mod reloading; // Where a newer policy comes from.
 mod shared; // The state that the steps share.
 mod circuit; // Whether a tool is left alone for a while.
 mod step; // The shape that they share.
 mod future; // The future that they share.
+mod reload; // A newer policy, while calls are judged.
 mod guard; // The certainty of a record, held from entry to end.
 mod own_key; // The key in the audit directory.
 mod options; // What an author may set.
@@ -35,6 +37,7 @@ pub use layer::{Sec0SecurityLayer, Secured, Steps};
 pub use limit::{Limit, LimitFuture, LimitLayer};
 pub use options::Sec0Options;
 pub use record::{Entered, Record, RecordFuture, RecordLayer};
+pub use reload::{Reload, ReloadError};
 pub use reserve::{Reserve, ReserveLayer, Reserved};
 pub use settle::{Settle, SettleFuture, SettleLayer};
 pub use start::StartError;

@@ -8,7 +8,7 @@ use crate::digest::DigestKey;
 use crate::identity::Detail;
 use crate::limit::HARD_MAX_ARGUMENTS;
 use crate::otel::Otel;
-use crate::policy::Policy;
+use crate::policy::{Policy, PolicySource};
 use crate::registry::{Denials, Manner};
 use crate::secret::Secret;
 use crate::sign::{PublicKey, Signer};
@@ -28,6 +28,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Sec0Options {
     pub(super) policy: Policy,
+    pub(super) source: Option<Box<dyn PolicySource>>,
+    pub(super) reload_every: Duration,
     pub(super) signer: Option<Arc<dyn Signer>>,
     pub(super) audit_dir: PathBuf,
     pub(super) stream: Stream,
@@ -62,6 +64,8 @@ impl Sec0Options {
     pub fn new(policy: Policy) -> Self {
         Self {
             policy,
+            source: None,
+            reload_every: Duration::from_secs(1),
             signer: None,
             audit_dir: PathBuf::from(".sec0"),
             stream: Stream::default(),
@@ -88,6 +92,22 @@ impl Sec0Options {
             policy_dir: PathBuf::new(),
             deduping: Deduping::default(),
         }
+    }
+
+    /// Where newer versions of the policy come from while the program runs. It is asked about once
+    /// a second, by a thread of the layer's own, and by
+    /// [`Sec0SecurityLayer::reload`](super::Sec0SecurityLayer::reload).
+    #[must_use]
+    pub fn policy_source(mut self, source: impl PolicySource) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// How long the layer waits between two looks for a newer policy: a second by default.
+    #[must_use]
+    pub fn reload_every(mut self, wait: Duration) -> Self {
+        self.reload_every = wait;
+        self
     }
 
     /// Where the records go. Made if missing, for the owner alone.

@@ -118,18 +118,18 @@ where
 impl<S> Record<S> {
     fn enter<X>(&self, call: Call<X>) -> (Entered<X>, Guard) {
         let shared = &self.shared;
+        let policy = shared.policy.load_full();
         let mut facts = Facts::at_entry(
             shared.clock.wall(),
             call.span,
             Arc::clone(&call.server),
             call.tool.bounded(),
-            *shared.policy.digest().as_bytes(),
+            *policy.digest().as_bytes(),
         );
         facts.keyed = shared.digest_key.as_ref().map(|key| Box::new(KeyedDigests::under(key.id())));
         let (trail, keeper) = Trail::open(facts);
-        let guard = Guard::new(shared, keeper, call.cancel.clone());
+        let guard = Guard::new(shared, &policy, keeper, call.cancel.clone());
         let at = guard.entered();
-        let policy = Arc::clone(&shared.policy);
         let call = Box::new(call);
         (Entered { call, trail, policy, at, shared: Arc::clone(shared) }, guard)
     }

@@ -1,5 +1,6 @@
 use super::keeping::Keeping;
 use super::lock::{Finding, LockGate};
+use super::reloading::Reloading;
 use crate::audit::{Capture, Event, Health, Lapse, Log};
 use crate::call::{
     AuditMode, AuditModes, Code, Facts, Reason, Refusal, Retry, ServerIdent, SpanIds,
@@ -10,6 +11,7 @@ use crate::identity::{Detail, Origin, Principal};
 use crate::limit::{Circuits, Rates};
 use crate::policy::Policy;
 use crate::registry::{Manner, Snapshot};
+use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -18,7 +20,9 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Shared {
     /// The policy that judges the calls that enter now.
-    pub(super) policy: Arc<Policy>,
+    pub(super) policy: ArcSwap<Policy>,
+    /// Where newer ones come from; `None` where the policy is the one of the start.
+    pub(super) reloading: Option<Reloading>,
     /// The audit log; `None` when it could not be opened, and then nothing runs.
     pub(super) log: Option<Log>,
     /// When the record of a call is durable: the options' word, else the policy's.

@@ -1,6 +1,7 @@
 use super::lock::LockGate;
 use super::options::Sec0Options;
 use super::own_key::open_key;
+use super::reloading::{Reloading, grounded};
 use super::shared::Shared;
 use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, RawPayloads, Site};
 use crate::call::{AuditMode, AuditModes, LockRule};
@@ -8,9 +9,11 @@ use crate::dedupe::StoreError;
 use crate::digest::DigestKey;
 use crate::limit::{Circuits, Rates};
 use crate::otel::{IncompleteOtel, Otel};
-use crate::policy::{LocalDisk, Policy, PolicyError};
+use crate::policy::{Policy, PolicyError, PolicyFile};
 use crate::registry::LockError;
 use crate::sign::{KeyError, LocalDevSigner, read_digest_key};
+use arc_swap::ArcSwap;
+use std::io;
 use std::path::{Path, absolute};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
@@ -40,6 +43,9 @@ pub enum StartError {
     /// The policy is not one.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The thread that looks for newer versions of the policy could not be started.
+    #[error("the policy cannot be watched: {0}; allow this user more threads")]
+    Watch(#[source] io::Error),
 }
 
 impl Sec0Options {
@@ -51,9 +57,25 @@ impl Sec0Options {
     /// The file cannot be read, is no policy (with file, line, column and the fix), or names a key
     /// that cannot be used.
     pub fn from_policy_file(path: impl AsRef<Path>) -> Result<Self, StartError> {
-        let policy = Policy::from_file(path.as_ref())?;
+        Self::of_file(path.as_ref(), Policy::from_file(path.as_ref())?)
+    }
+
+    /// As [`from_policy_file`](Self::from_policy_file), and the file is looked at about once a
+    /// second from then on: a newer version that is a policy judges the calls that enter after it,
+    /// and one that is none, or changes what holds from start to end (`tenant`, `signing`, `audit`),
+    /// is refused. Both leave a line in the log, `event: policy_reload`.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_policy_file`](Self::from_policy_file).
+    pub fn from_watched_policy_file(path: impl AsRef<Path>) -> Result<Self, StartError> {
+        let (source, policy) = PolicyFile::open(path.as_ref())?;
+        Ok(Self::of_file(path.as_ref(), policy)?.policy_source(source))
+    }
+
+    fn of_file(path: &Path, policy: Policy) -> Result<Self, StartError> {
         let mut options = Self::new(policy);
-        options.policy_dir = path.as_ref().parent().map(Path::to_owned).unwrap_or_default();
+        options.policy_dir = path.parent().map(Path::to_owned).unwrap_or_default();
         if let Some(key_ref) = options.policy.key_ref() {
             options.signer = Some(Arc::new(LocalDevSigner::from_key_ref(key_ref)?));
         }
@@ -147,14 +169,17 @@ impl Sec0Options {
 
     fn share(self, log: Option<Log>, gate: Option<LockGate>) -> Shared {
         let modes = self.modes();
-        let mut own = self.policy.own_files();
         // Without a current directory a relative one could not have been opened.
-        own.extend(absolute(&self.audit_dir));
+        let own = [Some(self.audit_dir.as_path()), self.lock_file.as_deref()];
+        let own: Vec<_> = own.into_iter().flatten().flat_map(absolute).collect();
+        let policy = grounded(self.policy, &own);
+        let every = self.reload_every;
         let now = self.clock.monotonic();
-        let rates = Rates::new(self.policy.rates().rules(), now);
-        let circuits = Circuits::new(self.policy.breakers(), now);
+        let rates = Rates::new(policy.rates().rules(), now);
+        let circuits = Circuits::new(policy.breakers(), now);
         Shared {
-            policy: Arc::new(self.policy.on_disk(&own, &LocalDisk)),
+            policy: ArcSwap::from_pointee(policy),
+            reloading: self.source.map(|source| Reloading::new(source, every, own)),
             log,
             modes,
             digest_key: self.digest_key,

@@ -42,7 +42,9 @@ mod places;
 mod programs;
 mod property;
 mod reasons;
+
 mod records;
+mod reload;
 mod secrets;
 mod strangers;
 mod transport;
