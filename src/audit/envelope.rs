@@ -174,7 +174,7 @@ fn policy_to_snapshot(line: &mut Object<'_>, facts: &Facts, site: &Site, form: F
         line.flag("principal_verified", facts.principal_verified);
     }
     line.flag("registry_frozen", true);
-    line.whole("retries", 0);
+    line.whole("retries", u64::from(facts.retries));
     let reasons = form.reasons(facts);
     if reasons.len() > 0 {
         let tags = u64::try_from(reasons.len()).unwrap_or(u64::MAX);

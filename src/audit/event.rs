@@ -4,7 +4,7 @@ use super::envelope::Site;
 use super::json::Object;
 use super::lapse::Lapse;
 use super::sink::Cut;
-use crate::call::{LockRule, ServerIdent, SpanIds, ToolName};
+use crate::call::{CircuitChange, CircuitState, LockRule, ServerIdent, SpanIds, ToolName};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::sign::PublicKey;
@@ -28,6 +28,7 @@ enum What {
     Retention(Expired),
     RegistryMutation { server: Arc<ServerIdent>, name: Box<str> },
     RegistryDrift(Box<Lapse>),
+    Circuit { server: Arc<ServerIdent>, name: Box<str>, change: CircuitChange },
     Policy(PolicyReload),
 }
 
@@ -87,6 +88,18 @@ impl Event {
     ) -> Self {
         let what = What::RegistryMutation { server, name: name.bounded().into() };
         Self { at, span, what }
+    }
+
+    /// The circuit of the tool `name` of `server` has opened or closed. `span` is the call that did
+    /// it.
+    pub fn circuit(
+        at: Timestamp,
+        span: SpanIds,
+        server: Arc<ServerIdent>,
+        name: &ToolName,
+        change: CircuitChange,
+    ) -> Self {
+        Self { at, span, what: What::Circuit { server, name: name.bounded().into(), change } }
     }
 
     /// A server is not the one in its lock file. `span` is the call in which it was seen; all zero
@@ -237,6 +250,14 @@ impl What {
                 ("target_server", Text((&**server.at_version()).into())),
             ]),
             Self::RegistryDrift(lapse) => drift(lapse, out),
+            Self::Circuit { server, name, change } => out.extend([
+                ("calls", Whole(change.calls.into())),
+                ("failed_calls", Whole(change.failed.into())),
+                ("slow_calls", Whole(change.slow.into())),
+                ("state", Text(change.state.as_str().into())),
+                ("target_name", Text((&**name).into())),
+                ("target_server", Text((&**server.at_version()).into())),
+            ]),
             Self::Policy(PolicyReload::Taken { was, now }) => out
                 .extend([("policy_digest", Digest(*now)), ("policy_digest_before", Digest(*was))]),
             Self::Policy(PolicyReload::Refused { stays, found, problems }) => out.extend([
@@ -254,6 +275,7 @@ impl What {
             Self::RegistryMutation { .. } => "registry_mutation",
             Self::RegistryDrift(_) => "registry_drift",
             Self::Retention(_) => "retention",
+            Self::Circuit { .. } => "circuit",
             Self::Policy(_) => "policy_reload",
         }
     }
@@ -267,6 +289,10 @@ impl What {
             | Self::Retention(_)
             | Self::Policy(PolicyReload::Taken { .. }) => "ok",
             Self::Policy(PolicyReload::Refused { .. }) => "error",
+            Self::Circuit { change, .. } => match change.state {
+                CircuitState::Closed => "ok",
+                CircuitState::Open => "error",
+            },
             Self::RegistryMutation { .. } => "denied",
             Self::RegistryDrift(lapse) => match lapse.rule {
                 LockRule::Require => "denied",

@@ -26,6 +26,8 @@ pub struct Call<X = ()> {
     pub span: SpanIds,
     /// The door's own part.
     pub door: X,
+    /// Copies the door's part, where that can be copied.
+    copy: Option<fn(&X) -> X>,
 }
 
 impl<X> Call<X> {
@@ -36,7 +38,7 @@ impl<X> Call<X> {
         cancel: CancellationToken,
         door: X,
     ) -> Self {
-        Self { server, tool, arguments: None, cancel, span: SpanIds::default(), door }
+        Self { server, tool, arguments: None, cancel, span: SpanIds::default(), door, copy: None }
     }
 
     /// The same call with these arguments.
@@ -44,6 +46,31 @@ impl<X> Call<X> {
     pub fn with_arguments(mut self, arguments: Option<Arguments>) -> Self {
         self.arguments = arguments;
         self
+    }
+
+    /// The same call, which may be run again where the policy asks for retries and its tool is
+    /// idempotent. Without it a call runs once, whatever the policy says.
+    #[must_use]
+    pub fn repeatable(mut self) -> Self
+    where
+        X: Clone,
+    {
+        self.copy = Some(X::clone);
+        self
+    }
+
+    /// The same call once more; `None` where it is not [`repeatable`](Self::repeatable).
+    pub(crate) fn again(&self) -> Option<Self> {
+        let copy = self.copy?;
+        Some(Self {
+            server: Arc::clone(&self.server),
+            tool: self.tool.clone(),
+            arguments: self.arguments.clone(),
+            cancel: self.cancel.clone(),
+            span: self.span,
+            door: copy(&self.door),
+            copy: self.copy,
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod asked;
 mod audit_mode;
+mod bounded;
 mod claimed;
 mod cleared;
 mod declared;
@@ -21,6 +22,7 @@ mod trail;
 
 pub use asked::{Arguments, Call};
 pub use audit_mode::{AuditMode, AuditModes, LineSigning, UnknownAuditMode};
+pub use bounded::{BreakerRule, CircuitChange, CircuitState, RateRule};
 pub use claimed::{Claimed, JsonText, RareClaims, RejectedClaim, Unusable};
 pub use cleared::Cleared;
 pub use declared::{Declared, Here, PlaceKind, PlaceKinds};

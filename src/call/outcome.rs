@@ -285,6 +285,11 @@ pub trait Reply {
     /// True when the handler reported a failure.
     fn failed(&self) -> bool;
 
+    /// True when the handler reported a failure that another try may not have.
+    fn is_worth_another_try(&self) -> bool {
+        self.failed()
+    }
+
     /// The task that goes on after this reply, when the reply announces one.
     fn task_id(&self) -> Option<&str> {
         None

@@ -150,12 +150,13 @@ reasons! {
         Later(EVALUATOR), "A contextual evaluator denied the call.";
     ContextualEvaluatorEscalated "contextual_evaluator_escalated" High ByPolicy PolicyDenied
         Later(EVALUATOR), "A contextual evaluator asked for a human.";
-    // Ours. None of them can stand in `deny_on`: they refuse whatever it holds, those of `rules` in
-    // enforce only.
+    // Ours. None of them can stand in `deny_on`: they act whatever it holds.
     ApprovalRequired "approval_required" High Always PolicyDenied Here,
         "The policy asks for an approval, and nothing here can give one.";
     Cancelled "cancelled" Low Always Cancelled Here,
         "The caller gave up before the tool ran.";
+    CircuitOpen "circuit_open" Medium InEnforce CircuitOpen Here,
+        "The tool failed too often or was too slow of late, by `enforcement.circuit_breakers`.";
     IdempotencyConflict "idempotency_conflict" Medium Always IdempotentDuplicate Here,
         "The idempotency key was used for a call with other arguments.";
     IdempotencyInProgress "idempotency_in_progress" Low Always IdempotentDuplicate Here,
@@ -176,6 +177,8 @@ reasons! {
         "The process ended while the tool ran; whether it had its effect is not known.";
     Overloaded "overloaded" Low Always RateLimited Here,
         "A layer that was put into the stack shed the call.";
+    RateLimited "rate_limited" Low InEnforce RateLimited Here,
+        "The caller has spent what an entry of `security.limits.rate` gives.";
     RuleDenied "rule_denied" High InEnforce PolicyDenied Here,
         "An entry of `rules` denies the arguments; its own `reason` stands in place of this one.";
     RuleError "rule_error" High InEnforce PolicyDenied Here,

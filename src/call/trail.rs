@@ -114,6 +114,10 @@ pub struct Facts {
     pub latency: Duration,
     /// The task that the reply announced.
     pub task_id: Option<Box<str>>,
+    /// The number under which the tool's circuit is tried by this call; `None` where it is not.
+    pub probe: Option<u64>,
+    /// How often the handler was run again.
+    pub retries: u32,
     /// The number of the call's intent in the journal; `None` where none was recorded.
     pub intent: Option<u64>,
     /// Arguments and result as they were; `None` where they are not to be kept.
@@ -157,6 +161,8 @@ impl Facts {
             started: None,
             latency: Duration::ZERO,
             task_id: None,
+            probe: None,
+            retries: 0,
             intent: None,
             payloads: None,
         }

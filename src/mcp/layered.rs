@@ -164,6 +164,7 @@ where
         let door = ToolRequest { params, context, session };
         Call::new(Arc::clone(&self.ident), ToolName::new(name), cancel, door)
             .with_arguments(arguments)
+            .repeatable()
     }
 }
 

@@ -62,6 +62,15 @@ impl Reply for ToolReply {
         }
     }
 
+    fn is_worth_another_try(&self) -> bool {
+        match self {
+            Ok(CallToolResponse::Complete(result)) => result.is_error == Some(true),
+            Ok(_) => false,
+            // The other codes say that the request is wrong, and it would be so again.
+            Err(error) => error.code == ErrorCode::INTERNAL_ERROR,
+        }
+    }
+
     fn task_id(&self) -> Option<&str> {
         match self {
             Ok(CallToolResponse::Task(result)) => Some(&result.task.task_id),

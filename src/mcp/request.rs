@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// rmcp's part of a call: what the handler will need, and where to look for the tool.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ToolRequest {
     /// The parameters without name and arguments, which the call itself carries.

@@ -98,11 +98,42 @@ const ALL: &[About] = &[
     on("agent_guard.enabled", "Whether contents are inspected."),
     on("agent_guard.block_on_severity", "The least severity of a finding that refuses."),
     on("agent_guard.block_on_count", "How many findings refuse."),
-    on("enforcement.circuit_breakers", "Breakers of tools that fail; 0 is off."),
-    on("circuit_breakers.error_rate_pct", "The share of failed calls that opens the breaker."),
-    on("circuit_breakers.p95_latency_ms", "The latency that opens the breaker."),
-    on("circuit_breakers.min_samples", "How many calls there must be before a breaker opens."),
-    on("circuit_breakers.minSamples", "Another spelling of `min_samples`."),
+    with(
+        "enforcement.circuit_breakers",
+        "{}",
+        "When a tool that fails or is slow is left alone, see [above](#circuit-breakers).",
+    ),
+    with(
+        "circuit_breakers.error_rate_pct",
+        "0",
+        "The share of failed calls that opens the circuit; `0` is off.",
+    ),
+    with(
+        "circuit_breakers.p95_latency_ms",
+        "0",
+        "The latency that opens the circuit where the 95th percentile reaches it; `0` is off.",
+    ),
+    with(
+        "circuit_breakers.min_samples",
+        "20",
+        "How many calls there must be in the window before a circuit opens.",
+    ),
+    with(
+        "circuit_breakers.minSamples",
+        "20",
+        "Another spelling of `min_samples`, which counts where both are set.",
+    ),
+    with("circuit_breakers.window_ms", "60000", "How far back calls count."),
+    with(
+        "circuit_breakers.open_ms",
+        "30000",
+        "How long a circuit stays open before a call is tried.",
+    ),
+    with(
+        "circuit_breakers.half_open_probes",
+        "1",
+        "How many calls are tried then; all of them must go well.",
+    ),
     // `security`.
     with("security.limits", "{}", "Bounds of a call."),
     with(
@@ -115,10 +146,18 @@ const ALL: &[About] = &[
         "0",
         "The longest time of a call; more is `duration_too_long`. `0` is no limit.",
     ),
-    on("limits.rate", "How often tools may be called."),
-    on("rate[].tool", "The tools, as in the allowlist."),
-    on("rate[].per_second", "How many calls a second."),
-    on("rate[].burst", "How many calls at once."),
+    with(
+        "limits.rate",
+        "[]",
+        "How often each caller may call, see [above](#how-often-a-caller-may-call); more is `rate_limited`. All entries that match count.",
+    ),
+    on("rate[].tool", "The tools, as in the allowlist; all of them together have the rate."),
+    on("rate[].per_second", "How many calls a second, on average."),
+    with(
+        "rate[].burst",
+        "`per_second`, rounded up",
+        "How many calls at once after a pause. A part of one counts as none.",
+    ),
     on("security.allow_versions", "The versions of tools that each server may have."),
     on(
         "security.egress_allowlist",
@@ -248,7 +287,11 @@ const ALL: &[About] = &[
         "false",
         "Whether arguments and results are kept as they are, beside the log and unsigned, see [audit.md](audit.md#payloads-as-they-are).",
     ),
-    on("side_effects.max_retries", "How often a failed call is run again."),
+    with(
+        "side_effects.max_retries",
+        "0",
+        "How often a failed call of an idempotent tool is run again, see [above](#retries).",
+    ),
     // `skills`, `compliance`, `sec0_export`, `llm_judge`.
     on("skills.allowlist", "Which skills may be loaded."),
     on(

@@ -32,6 +32,12 @@ impl Check {
                 }
                 return Value::Number(number.clone());
             }
+            (Shape::Positive, Kind::Number(number)) => {
+                if number.as_f64().is_none_or(|number| number <= 0.0) {
+                    self.must_be(node, shape, &format!("`{number}`"));
+                }
+                return Value::Number(number.clone());
+            }
             (Shape::OneOf(words), Kind::Text(text)) => return self.word(node, text, words, shape),
             (Shape::Text(check) | Shape::Told(check, _), Kind::Text(text)) => {
                 if let Err(fault) = check(text) {
@@ -243,7 +249,7 @@ impl Check {
                 "true" | "false" => "text; take off the quotes".to_owned(),
                 _ => node.what().to_owned(),
             },
-            (Shape::Number(..), Some(text)) if text.parse::<f64>().is_ok() => {
+            (Shape::Number(..) | Shape::Positive, Some(text)) if text.parse::<f64>().is_ok() => {
                 "text; write the number without quotes, leading zeros and `_`".to_owned()
             }
             (Shape::List(_) | Shape::Filled(_), Some(_)) => {

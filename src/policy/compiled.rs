@@ -3,10 +3,11 @@ use super::document::{Document, Mode, Retention, Said, Security};
 use super::entry::{Entry, Override};
 use super::error::{Place, Problem};
 use super::places::{self, Egress, EgressEntry, Pointer, Root, Roots, Scope};
+use super::rates::Rates;
 use super::rules::{ByTool, Rules};
 use super::tree::Node;
 use super::verdict::Effect;
-use crate::call::{AuditModes, Force, LineSigning, LockRule, Reason, ToolRef};
+use crate::call::{AuditModes, BreakerRule, Force, LineSigning, LockRule, Reason, ToolRef};
 use crate::digest::Digest;
 use std::error::Error;
 use std::time::Duration;
@@ -28,6 +29,9 @@ pub struct Policy {
     entries: Vec<Entry>,
     overrides: Vec<Override>,
     scope: Scope,
+    rates: Rates,
+    breakers: BreakerRule,
+    max_retries: u32,
     overrides_by_tool: ByTool,
     rules: Rules,
     deny_if_unpinned: bool,
@@ -95,6 +99,21 @@ impl Policy {
     /// `security.limits.max_duration_ms`. `None` is no limit.
     pub fn max_duration(&self) -> Option<Duration> {
         self.max_duration
+    }
+
+    /// `security.limits.rate`.
+    pub fn rates(&self) -> &Rates {
+        &self.rates
+    }
+
+    /// `enforcement.circuit_breakers`; it opens nothing where neither of its bounds is set.
+    pub fn breakers(&self) -> BreakerRule {
+        self.breakers
+    }
+
+    /// `side_effects.max_retries`.
+    pub fn max_retries(&self) -> u32 {
+        self.max_retries
     }
 
     /// `audit.mode`; a class that it does not name has its default.
@@ -222,6 +241,9 @@ impl Policy {
             overrides,
             rules: Rules::default(),
             scope: scope(&document.security)?,
+            rates: Rates::compile(limits.rate(), items(root, "security.limits", "rate"))?,
+            breakers: document.enforcement.circuit_breakers.rule(),
+            max_retries: document.side_effects.retries(),
             deny_if_unpinned: tools.deny_if_unpinned_version,
             require_idempotency_key: required(&document),
             max_payload_bytes: limits.payload_bytes(),
@@ -246,12 +268,12 @@ impl Policy {
 }
 
 fn entries(texts: &[String], root: &Node) -> Result<Vec<Entry>, MalformedEntry> {
-    let places = items(root, "allowlist").iter().map(|item| item.place);
+    let places = items(root, "tools", "allowlist").iter().map(|item| item.place);
     texts.iter().zip(places.chain(beyond())).map(|(text, place)| Entry::read(text, place)).collect()
 }
 
 fn overrides(said: &[Said], root: &Node) -> Result<Vec<Override>, Box<dyn Error>> {
-    let places = items(root, "overrides").iter().map(|item| item.place);
+    let places = items(root, "tools", "overrides").iter().map(|item| item.place);
     let read = |(said, place): (&Said, Place)| {
         let entry = Entry::read(&said.tool, place)?;
         Ok(Override {
@@ -284,9 +306,10 @@ fn scope(security: &Security) -> Result<Scope, String> {
     Ok(scope)
 }
 
-/// The items of a list of `tools`.
-fn items<'n>(root: &'n Node, key: &str) -> &'n [Node] {
-    root.get("tools").and_then(|tools| tools.get(key)).map_or(&[], Node::items)
+/// The items of the list `key` in the section at `path`.
+fn items<'n>(root: &'n Node, path: &str, key: &str) -> &'n [Node] {
+    let section = path.split('.').try_fold(root, |node, part| node.get(part));
+    section.and_then(|section| section.get(key)).map_or(&[], Node::items)
 }
 
 /// Places for what has none: no entry may be left out for want of one.

@@ -35,6 +35,11 @@ impl Policy {
                 found.push(unused(&said.entry, &format!("tools.overrides[{index}]"), &why));
             }
         }
+        for (index, entry) in self.rates().entries().enumerate() {
+            if let Some(why) = tools.lacks(entry, false) {
+                found.push(unused(entry, &format!("security.limits.rate[{index}].tool"), &why));
+            }
+        }
         for (index, entry, id) in self.rules().entries() {
             if let Some(why) = tools.lacks(entry, false) {
                 let path = format!("rules[{index}].tool");

@@ -1,3 +1,4 @@
+use super::limits::{CircuitBreakers, RateEntry};
 use super::words;
 use crate::call::{AuditMode, AuditModes, LineSigning, LockRule, Op, Reason};
 use serde::Deserialize;
@@ -80,6 +81,8 @@ pub(super) struct Enforcement {
     pub(super) mode: Option<Mode>,
     #[serde(default)]
     pub(super) deny_on: Vec<Denied>,
+    #[serde(default)]
+    pub(super) circuit_breakers: CircuitBreakers,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -100,6 +103,7 @@ pub(super) struct Security {
 pub(super) struct SideEffects {
     #[serde(default)]
     pub(super) require_idempotency_key: bool,
+    pub(super) max_retries: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -107,6 +111,8 @@ pub(super) struct SideEffects {
 pub(super) struct Limits {
     max_payload_kb: Option<f64>,
     max_duration_ms: Option<f64>,
+    #[serde(default)]
+    rate: Vec<RateEntry>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -216,6 +222,10 @@ impl Audit {
 }
 
 impl Limits {
+    pub(super) fn rate(&self) -> &[RateEntry] {
+        &self.rate
+    }
+
     /// The most bytes of arguments; 0 in the document is no limit.
     ///
     /// A size counts in whole kilobytes of 1,024, rounded up, so a part of one in the limit

@@ -95,6 +95,7 @@ fn of(shape: &Shape, path: &str, strict: bool) -> Map<String, Value> {
         Shape::Number(least, most) => {
             json!({"type": "number", "minimum": least, "maximum": most})
         }
+        Shape::Positive => json!({"type": "number", "exclusiveMinimum": 0}),
         Shape::OneOf(words) => json!({"type": "string", "enum": words}),
         Shape::Text(_) => json!({"type": "string", "pattern": r"\S"}),
         Shape::Told(_, words) => {
@@ -228,6 +229,7 @@ fn literal(shape: &Shape, text: &str) -> Value {
         Shape::OneOf(_) | Shape::Text(_) | Shape::Told(..) => text.into(),
         Shape::Flag
         | Shape::Number(..)
+        | Shape::Positive
         | Shape::List(_)
         | Shape::Filled(_)
         | Shape::Section(_)

@@ -2,7 +2,8 @@
 
 use super::rules::OpName;
 use super::shape::Shape::{
-    Anything, Either, Filled, Flag, List, Number, OneOf, Open, Saying, Section, Text, Told,
+    Anything, Either, Filled, Flag, List, Number, OneOf, Open, Positive, Saying, Section, Text,
+    Told,
 };
 use super::shape::Unless::{Absent, Is, Off, OffOr};
 use super::shape::{AMOUNT, COUNT, Key, SEVERITIES, Shape, Stands, TEXTS, TIMEOUT_ACTIONS, WORDS};
@@ -12,17 +13,14 @@ const EXPORT: &str = "the export of telemetry is not built yet; it will also nee
                       `otel.serviceName` and `otel.environment` in the options";
 const SKILLS: &str = "skills are loaded by an agent's host, never by a tool server";
 const REDACTION: &str = "redaction is not built yet";
-const RETRIES: &str = "a call is never run again by itself";
 const APPROVALS: &str = "approvals are not built yet";
 const GUARD: &str = "the inspection of contents is not built yet";
-const BREAKERS: &str = "circuit breakers are not built yet";
 const VERSIONS: &str = "the gateway, whose key it is, is not built yet";
 const PROCESSES: &str = "what a handler starts cannot be seen from here";
 const MANDATES: &str = "mandates are not verified yet, and are not accepted unverified";
 const JUDGE: &str = "the judging of text by a model is not built yet";
 const SCANS: &str = "code scans run beside the server, and none is wired in yet";
 const UPLOAD: &str = "the export of the log is not built yet";
-const RATES: &str = "rate limits are not built yet";
 const HIDING: &str = "every tool is listed; hiding some is not built yet";
 const SIGNED: &str = "every record is signed, and that cannot be turned off";
 
@@ -98,14 +96,17 @@ const ENFORCEMENT: &[Key] = &[
     Key::new("deny_on", List(&DENIED)),
     Key::later("escalate_on", List(&REASONS), Off, APPROVALS),
     Key::parts("agent_guard", AGENT_GUARD),
-    Key::parts("circuit_breakers", CIRCUIT_BREAKERS),
+    Key::new("circuit_breakers", Section(CIRCUIT_BREAKERS)),
 ];
 
 const CIRCUIT_BREAKERS: &[Key] = &[
-    Key::later("error_rate_pct", Number(0, 100), Off, BREAKERS),
-    Key::later("p95_latency_ms", AMOUNT, Off, BREAKERS),
-    Key::later("min_samples", AMOUNT, OffOr("20"), BREAKERS),
-    Key::later("minSamples", AMOUNT, OffOr("20"), BREAKERS),
+    Key::new("error_rate_pct", Number(0, 100)),
+    Key::new("p95_latency_ms", AMOUNT),
+    Key::new("min_samples", AMOUNT),
+    Key::new("minSamples", AMOUNT),
+    Key::new("window_ms", COUNT),
+    Key::new("open_ms", COUNT),
+    Key::new("half_open_probes", COUNT),
 ];
 
 const SECURITY: &[Key] = &[
@@ -122,7 +123,13 @@ const SECURITY: &[Key] = &[
 const LIMITS: &[Key] = &[
     Key::new("max_payload_kb", AMOUNT),
     Key::new("max_duration_ms", AMOUNT),
-    Key::later("rate", List(&Section(unbuilt::RATE)), Off, RATES),
+    Key::new("rate", List(&Section(RATE))),
+];
+
+const RATE: &[Key] = &[
+    Key::new("tool", Text(words::pattern)).required(),
+    Key::new("per_second", Positive).required(),
+    Key::new("burst", COUNT),
 ];
 
 const ESCALATION: &[Key] = &[
@@ -218,10 +225,8 @@ const OBSERVABILITY: &[Key] = &[
 const PRIVACY: &[Key] =
     &[Key::later("redact_outputs", Flag, Off, REDACTION), Key::new("store_raw_payloads", Flag)];
 
-const SIDE_EFFECTS: &[Key] = &[
-    Key::new("require_idempotency_key", Flag),
-    Key::later("max_retries", Number(0, 10), Off, RETRIES),
-];
+const SIDE_EFFECTS: &[Key] =
+    &[Key::new("require_idempotency_key", Flag), Key::new("max_retries", Number(0, 10))];
 
 const AGENT_GUARD: &[Key] = &[
     Key::later("enabled", Flag, Off, GUARD),
@@ -313,7 +318,7 @@ fn below(shape: &Shape, path: &str, visit: &mut impl FnMut(&str, &Key)) {
             below(one, path, &mut *visit);
             below(other, path, visit);
         }
-        Flag | Number(..) | OneOf(_) | Text(_) | Told(..) | Anything => {}
+        Flag | Number(..) | Positive | OneOf(_) | Text(_) | Told(..) | Anything => {}
     }
 }
 

@@ -8,6 +8,8 @@ pub(super) enum Shape {
     Flag,
     /// A number from the first to the second, both included; `u32::MAX` is no upper bound.
     Number(u32, u32),
+    /// A number above 0.
+    Positive,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// Text that passes a check; the check answers with what is wrong and what is allowed.
@@ -98,6 +100,7 @@ impl Shape {
                 format!("a number of at least {least}")
             }
             Self::Number(least, most) => format!("a number from {least} to {most}"),
+            Self::Positive => "a number above 0".to_owned(),
             Self::OneOf(words) => format!("one of {}", listed(words)),
             Self::Text(_) | Self::Told(..) => "text".to_owned(),
             Self::List(Self::Text(_) | Self::Told(..) | Self::OneOf(_)) => {
@@ -115,7 +118,7 @@ impl Shape {
     pub(super) fn off(&self) -> &'static str {
         match self {
             Self::Flag => "false",
-            Self::Number(..) => "0",
+            Self::Number(..) | Self::Positive => "0",
             Self::List(_) | Self::Filled(_) => "[]",
             Self::OneOf(_)
             | Self::Text(_)

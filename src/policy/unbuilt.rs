@@ -10,13 +10,6 @@ use serde_json::{Map, Value};
 
 pub(super) const STRATEGIES: Shape = OneOf(&["auto_allow", "single_approver", "human_quorum"]);
 
-/// An entry of `security.limits.rate`.
-pub(super) const RATE: &[Key] = &[
-    Key::inner("tool", Text(words::pattern)).required(),
-    Key::inner("per_second", AMOUNT).required(),
-    Key::inner("burst", COUNT),
-];
-
 /// A value of `approval_sets`.
 pub(super) const APPROVAL_SET: &[Key] = &[Key::inner(
     "members",

@@ -5,7 +5,7 @@ use super::error::shown;
 use super::pattern::Pattern;
 use super::places::{self, EgressEntry, Pointer, Root};
 use super::shape::{hint, listed};
-use crate::call::{Raised, Reason};
+use crate::call::{Force, Raised, Reason};
 use crate::sign::PublicKey;
 use serde_json::{Value, json};
 use std::str::FromStr as _;
@@ -66,6 +66,9 @@ pub(super) fn deny_on(text: &str) -> Result<(), String> {
 pub(super) fn known(text: &str) -> Result<Reason, String> {
     match Reason::from_wire(text) {
         Ok(reason) if reason.is_in_schema() => Ok(reason),
+        Ok(reason) if reason.force() == Force::InEnforce => Err(format!(
+            "is `{reason}`, which refuses in enforce mode whatever `deny_on` has; take it out"
+        )),
         Ok(reason) => {
             Err(format!("is `{reason}`, which refuses whatever the policy says; take it out"))
         }

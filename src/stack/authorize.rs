@@ -1,16 +1,18 @@
 use super::future::StepFuture;
 use super::step::step;
 use super::verify::Intact;
-use crate::call::{Reason, Refusal};
+use crate::call::{Reason, Refusal, Retry};
 use crate::policy::{Asked, Evidence, LocalDisk, Places, Ruling, Verdict};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tower::Service;
 
 step! {
     /// Asks the policy: allow, refuse, or ask a human.
     ///
     /// All reasons are kept, in the order in which they were found; the first one that denies is
-    /// the reason of the refusal.
+    /// the reason of the refusal. The circuit of the tool is asked last, and only for a call that
+    /// nothing else refuses: one that is let through to try it takes a place.
     ///
     /// # Order
     ///
@@ -55,11 +57,16 @@ where
     }
 
     fn call(&mut self, intact: Intact<X>) -> Self::Future {
-        let verdict = judge(&intact);
+        let mut verdict = judge(&intact);
+        let wait = circuit(&intact, &mut verdict);
         if verdict.ruling() == Ruling::Deny {
             // A denial always says why; one that did not would still be a denial.
             let found = verdict.decided_by().cloned().unwrap_or(Reason::LayerFailed.into());
-            return StepFuture::refused(Refusal::new(found));
+            let refusal = Refusal::new(found);
+            return StepFuture::refused(match wait {
+                Some(wait) => refusal.with_retry(Retry::After(wait)),
+                None => refusal,
+            });
         }
         StepFuture::passed(self.inner.call(Judged { intact, verdict }))
     }
@@ -97,4 +104,16 @@ fn judge<X>(intact: &Intact<X>) -> Verdict {
         });
     }
     verdict
+}
+
+/// Asks the circuit of the tool: how long until another call may pass, where this one may not.
+fn circuit<X>(intact: &Intact<X>, verdict: &mut Verdict) -> Option<Duration> {
+    if verdict.ruling() == Ruling::Deny {
+        return None;
+    }
+    let entered = intact.identified().entered();
+    let wait = entered.shared().ask_circuit(entered.trail())?;
+    verdict.add(Reason::CircuitOpen, entered.policy().effect(Reason::CircuitOpen).into());
+    entered.trail().with(|facts| facts.found(Reason::CircuitOpen));
+    Some(wait)
 }

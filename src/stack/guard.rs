@@ -82,6 +82,7 @@ impl Guard {
             facts.status = Status::Panicked;
             End::Panicked
         });
+        shared.end_circuit(&facts);
         outcome.dedupe = facts.dedupe;
         if let Some(refusal) = self.log_refusal() {
             outcome.end = withhold(&mut facts, outcome.end, refusal);
@@ -136,6 +137,7 @@ impl Drop for Guard {
             if let Some(started) = facts.started {
                 facts.latency = self.shared.clock.monotonic().saturating_duration_since(started);
             }
+            self.shared.end_circuit(&facts);
             self.push(facts);
         }
     }

@@ -2,7 +2,7 @@ use super::future::StepFuture;
 use super::identify::Identified;
 use super::step::step;
 use crate::audit::{Direction, RawContext};
-use crate::call::{Reason, Refusal};
+use crate::call::{Reason, Refusal, Retry, ToolRef};
 use crate::canonical::{self, CanonicalError, Limits};
 use crate::limit::Deadline;
 use crate::policy::{Effect, Ruling};
@@ -13,7 +13,11 @@ use tokio::time::{Instant, Sleep};
 use tower::Service;
 
 step! {
-    /// Bounds the call: the size of its arguments, and the time it may take.
+    /// Bounds the call: how often its caller may call, the size of its arguments, and the time it
+    /// may take.
+    ///
+    /// The rate comes first: a caller who is over it costs a lookup, whatever the arguments are. Such
+    /// a call spends nothing; every other one does, refused later or not.
     ///
     /// The arguments are measured once; their length decides here, their digest goes to the
     /// record. A deadline that denies ends the call where it stands: the handler's future is
@@ -40,11 +44,33 @@ where
     }
 
     fn call(&mut self, identified: Identified<X>) -> Self::Future {
-        if let Err(refusal) = size(&identified) {
+        if let Err(refusal) = rate(&identified).and_then(|()| size(&identified)) {
             return LimitFuture { step: StepFuture::refused(refusal), deadline: None };
         }
         let deadline = deadline(&identified);
         LimitFuture { step: StepFuture::passed(self.inner.call(identified)), deadline }
+    }
+}
+
+/// Spends a call of the quotas of the caller, where the policy has any for this tool.
+fn rate<X>(identified: &Identified<X>) -> Result<(), Refusal> {
+    let entered = identified.entered();
+    let shared = entered.shared();
+    let Some(rates) = &shared.rates else { return Ok(()) };
+    let (server, tool) = (entered.call().server.name(), entered.call().tool.as_str());
+    let frozen = shared.frozen.get();
+    let known = frozen.and_then(|frozen| frozen.get(tool));
+    let tool = ToolRef::new(server, tool, known.and_then(|known| known.version.as_ref()));
+    let which = entered.policy().rates().matching(tool, frozen.is_some());
+    match rates.spend(identified.principal().name(), which, shared.clock.monotonic()) {
+        Ok(()) => Ok(()),
+        Err(wait) if entered.policy().effect(Reason::RateLimited) == Effect::Deny => {
+            Err(Refusal::new(Reason::RateLimited).with_retry(Retry::After(wait)))
+        }
+        Err(_) => {
+            entered.trail().with(|facts| facts.found(Reason::RateLimited));
+            Ok(())
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod keeping; // Where idempotency keys are.
 mod lock; // The server is the one in its lock file.
 mod reloading; // Where a newer policy comes from.
 mod shared; // The state that the steps share.
+mod circuit; // Whether a tool is left alone for a while.
 mod step; // The shape that they share.
 mod future; // The future that they share.
 mod reload; // A newer policy, while calls are judged.
@@ -16,7 +17,7 @@ mod trace; // Opens the span, closes it with the outcome.
 mod record; // Exactly one record per call.
 mod settle; // Every fault below becomes an answer.
 mod identify; // Who calls.
-mod limit; // How large, how long.
+mod limit; // How often, how large, how long.
 mod verify; // The tool is the tool that was frozen.
 mod authorize; // What the policy says.
 // inspect: the arguments on the way in, the result on the way out.

@@ -8,6 +8,7 @@ use crate::call::{
 use crate::clock::Clock;
 use crate::digest::DigestKey;
 use crate::identity::{Detail, Origin, Principal};
+use crate::limit::{Circuits, Rates};
 use crate::policy::Policy;
 use crate::registry::{Manner, Snapshot};
 use arc_swap::ArcSwap;
@@ -39,6 +40,10 @@ pub(super) struct Shared {
     /// The bound on the arguments that holds whatever the policy says, in bytes.
     pub(super) max_arguments: usize,
     pub(super) principals: Principals,
+    /// What callers have spent; `None` where nothing limits them.
+    pub(super) rates: Option<Rates>,
+    /// The circuits of the tools; `None` where nothing opens one.
+    pub(super) circuits: Option<Circuits>,
     /// What of the claims is recorded beyond the usual.
     pub(super) detail: Detail,
     pub(super) frozen: OnceLock<Arc<Snapshot>>,

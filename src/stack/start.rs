@@ -7,6 +7,7 @@ use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, RawPayloads,
 use crate::call::{AuditMode, AuditModes, LockRule};
 use crate::dedupe::StoreError;
 use crate::digest::DigestKey;
+use crate::limit::{Circuits, Rates};
 use crate::otel::{IncompleteOtel, Otel};
 use crate::policy::{Policy, PolicyError, PolicyFile};
 use crate::registry::LockError;
@@ -173,6 +174,9 @@ impl Sec0Options {
         let own: Vec<_> = own.into_iter().flatten().flat_map(absolute).collect();
         let policy = grounded(self.policy, &own);
         let every = self.reload_every;
+        let now = self.clock.monotonic();
+        let rates = Rates::new(policy.rates().rules(), now);
+        let circuits = Circuits::new(policy.breakers(), now);
         Shared {
             policy: ArcSwap::from_pointee(policy),
             reloading: self.source.map(|source| Reloading::new(source, every, own)),
@@ -184,6 +188,8 @@ impl Sec0Options {
             admission_wait: self.admission_wait,
             max_arguments: self.max_arguments,
             principals: self.principals,
+            rates,
+            circuits,
             detail: self.detail,
             runs_unrecorded: self.runs_unrecorded,
             dedupe: self.deduping.share(),

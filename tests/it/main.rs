@@ -32,6 +32,7 @@ mod hostile;
 mod identity;
 mod injection;
 mod layers;
+mod limits;
 mod lock;
 mod machine;
 mod naming;

@@ -9,7 +9,7 @@ use crate::support::{
 use Force::{Always, ByPolicy, InEnforce};
 use parking_lot::RwLock;
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
-use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
+use rmcp::model::{CallToolResult, Implementation, ServerCapabilities, ServerConfig};
 use rmcp::{ErrorData, ServerHandler};
 use sec0::call::{Raised, Reason};
 use sec0::{MapRegistry, Sec0SecurityLayer, ToolRouterExt};
@@ -45,7 +45,7 @@ const fn row(wire: &'static str, force: Force, code: &'static str) -> Row {
     Row { wire, force, code, retryable: false, executed: false, status: "denied" }
 }
 
-const TABLE: [Row; 19] = [
+const TABLE: [Row; 21] = [
     Row { retryable: true, ..row("missing_audit_signature", Always, "AUDIT_UNAVAILABLE") },
     row("tool_not_in_allowlist", ByPolicy, "POLICY_DENIED"),
     row("version_unpinned", ByPolicy, "POLICY_DENIED"),
@@ -65,6 +65,8 @@ const TABLE: [Row; 19] = [
     row("layer_failed", Always, "POLICY_DENIED"),
     row("malformed_arguments", Always, "POLICY_DENIED"),
     Row { retryable: true, ..row("overloaded", Always, "RATE_LIMITED") },
+    Row { retryable: true, ..row("rate_limited", InEnforce, "RATE_LIMITED") },
+    Row { retryable: true, ..row("circuit_open", InEnforce, "CIRCUIT_OPEN") },
     row("rule_denied", InEnforce, "POLICY_DENIED"),
     row("no_rule_allows", InEnforce, "POLICY_DENIED"),
     row("rule_error", InEnforce, "POLICY_DENIED"),
@@ -227,6 +229,13 @@ async fn raise(wire: &str, rules: Rules) -> Shot {
         "layer_failed" => failing_layer(&rules).await,
         "malformed_arguments" => plain(rules, nested(200)).await,
         "overloaded" => overloaded(&rules).await,
+        "rate_limited" => {
+            second(rules.limits("rate: [{tool: add, per_second: 0.001}]"), done).await
+        }
+        "circuit_open" => {
+            let breakers = "circuit_breakers: {error_rate_pct: 50, min_samples: 1}";
+            second(rules.enforcing(breakers), || CallToolResult::error(Vec::new())).await
+        }
         "unknown_tool" => unknown(&rules).await,
         "rule_denied" => plain(rules.on_arguments(DENYING), small()).await,
         "no_rule_allows" => plain(rules.on_arguments(ALLOWING), small()).await,
@@ -258,6 +267,24 @@ async fn plain(rules: Rules, arguments: Value) -> Shot {
     let server = demo().tool(tool("add", Some("1.0")), runs.handler()).layer(layer.clone());
     let answer = ask(&server, "add", arguments).await;
     shot(answer, &runs, &site, &layer).await
+}
+
+/// The second of two calls; only the first is answered so.
+async fn second(rules: Rules, first: impl Fn() -> CallToolResult + Send + Sync + 'static) -> Shot {
+    let (site, runs) = (Site::default(), Runs::default());
+    let layer = site.layer(&rules);
+    let counted = runs.clone();
+    let server = demo().tool(tool("add", Some("1.0")), move |_| {
+        let reply = if counted.get() == 0 { first() } else { done() };
+        counted.up();
+        std::future::ready(reply)
+    });
+    let server = server.layer(layer.clone());
+    drop(ask(&server, "add", small()).await.unwrap());
+    let answer = ask(&server, "add", small()).await;
+    let lines = site.close(&layer).await;
+    let calls = lines.calls.into_iter().skip(1).collect();
+    Shot { answer, runs: runs.get() - 1, calls, events: lines.events }
 }
 
 async fn unpinned(rules: Rules) -> Shot {

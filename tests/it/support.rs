@@ -50,6 +50,9 @@ pub(crate) struct Rules {
     ms: u64,
     key_ref: Option<String>,
     places: String,
+    limits: String,
+    enforcing: String,
+    retries: u32,
     on_arguments: Vec<&'static str>,
 }
 
@@ -67,6 +70,9 @@ impl Rules {
             ms: 0,
             key_ref: None,
             places: String::new(),
+            limits: String::new(),
+            enforcing: String::new(),
+            retries: 0,
             on_arguments: Vec::new(),
         }
     }
@@ -123,6 +129,24 @@ impl Rules {
         self
     }
 
+    /// More of `security.limits`, as YAML.
+    pub(crate) fn limits(mut self, more: &str) -> Self {
+        self.limits = format!(", {more}");
+        self
+    }
+
+    /// More of `enforcement`, as YAML.
+    pub(crate) fn enforcing(mut self, more: &str) -> Self {
+        self.enforcing = format!("\x20 {more}\n");
+        self
+    }
+
+    /// `side_effects.max_retries`.
+    pub(crate) fn retries(mut self, most: u32) -> Self {
+        self.retries = most;
+        self
+    }
+
     pub(crate) fn key_ref(mut self, key_ref: String) -> Self {
         self.key_ref = Some(key_ref);
         self
@@ -136,6 +160,7 @@ impl Rules {
 
     pub(crate) fn yaml(&self) -> String {
         let Self { allow, mode, deny_on, pinned, keyed, overrides, kb, ms, key_ref, .. } = self;
+        let Self { limits, enforcing, retries, .. } = self;
         let (places, on_arguments) = (&self.places, self.on_arguments.join(", "));
         let overrides = overrides.join(", ");
         let mode = mode.map_or(String::new(), |mode| format!("  mode: {mode}\n"));
@@ -148,11 +173,11 @@ impl Rules {
              \x20 allowlist: {allow:?}\n\
              \x20 deny_if_unpinned_version: {pinned}\n\
              \x20 overrides: [{overrides}]\n\
-             side_effects: {{require_idempotency_key: {keyed}}}\n\
+             side_effects: {{require_idempotency_key: {keyed}, max_retries: {retries}}}\n\
              enforcement:\n{mode}\
-             \x20 deny_on: {deny_on:?}\n\
+             \x20 deny_on: {deny_on:?}\n{enforcing}\
              security:\n\
-             \x20 limits: {{max_payload_kb: {kb}, max_duration_ms: {ms}}}\n\
+             \x20 limits: {{max_payload_kb: {kb}, max_duration_ms: {ms}{limits}}}\n\
              {places}rules: [{on_arguments}]\n"
         )
     }

@@ -4,8 +4,8 @@ use crate::audit::envelope::{Form, write_call};
 use crate::audit::event::{Missed, write_event};
 use crate::audit::read::Line;
 use crate::call::{
-    Basis, Claimed, Decision, JsonText, KeyedDigests, LockRule, Op, Operation, RareClaims,
-    RejectedClaim, ToolName, Unusable,
+    Basis, CircuitChange, CircuitState, Claimed, Decision, JsonText, KeyedDigests, LockRule, Op,
+    Operation, RareClaims, RejectedClaim, ToolName, Unusable,
 };
 use crate::digest::Digest;
 use base64::Engine as _;
@@ -196,6 +196,8 @@ proptest! {
         let [refused, ran, events] = counts;
         let missed = Missed { refused, ran, events, first: at, last: at };
         let cut = Cut { file: name.as_str().to_owned(), bytes };
+        let state = if bytes % 2 == 0 { CircuitState::Open } else { CircuitState::Closed };
+        let change = CircuitChange { state, calls: 3, failed: 2, slow: 1 };
         let found = [("added", refused), ("removed", ran), ("renamed", events), ("changed", bytes)];
         let [with, without] = [LockRule::Require, LockRule::Warn].map(|rule| {
             let registry = Digest::of(b"registry");
@@ -211,7 +213,8 @@ proptest! {
         for event in [
             Event::registry_drift(at, SpanIds::default(), with),
             Event::registry_drift(at, SpanIds::default(), without),
-            Event::registry_mutation(at, SpanIds::default(), server, &name),
+            Event::registry_mutation(at, SpanIds::default(), Arc::clone(&server), &name),
+            Event::circuit(at, SpanIds::default(), server, &name, change),
             Event::recovery(at, missed),
             Event::cut(at, cut),
             Event::revived(at, refused, ran),

@@ -48,8 +48,10 @@ fn says_what_each_key_is_for_and_what_is_not_built_yet() {
     assert_eq!(at("/properties/approval_sets/const"), &json!({}));
     let sets = at("/properties/approval_sets/description").as_str().unwrap();
     assert!(sets.starts_with("Refused: approvals are not built yet; only `{}` is accepted. "));
-    let breakers = "/properties/enforcement/properties/circuit_breakers/properties/min_samples";
-    assert_eq!(at(breakers)["enum"], json!([0, 20]));
+    let approvals = "/properties/security/properties/side_effects/properties/ttl_seconds";
+    assert_eq!(at(approvals)["const"], json!(3600));
+    let rate = "/properties/security/properties/limits/properties/rate/items/properties";
+    assert_eq!(at(&format!("{rate}/per_second/exclusiveMinimum")), &json!(0));
     assert_eq!(at("/properties/sec0_export/required"), &json!(["enabled"]));
     assert_eq!(at("/properties/tools/properties/deny_if_unpinned_version/default"), &json!(true));
     assert_eq!(at("/properties/rules/items/properties/op/enum").as_array().unwrap().len(), 16);

@@ -4,10 +4,11 @@ use super::super::schema::{ROOT, every_key};
 use super::super::shape::{Key, Shape, Stands, Unless};
 use super::contract::{put, smallest};
 use super::*;
-use crate::call::{AuditMode, AuditModes, LineSigning, LockRule};
+use crate::call::{AuditMode, AuditModes, BreakerRule, LineSigning, LockRule, RateRule};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ptr;
+use std::time::Duration;
 
 /// Every key of the schema, each with a value that asks for nothing which is not built.
 const NEUTRAL: &str = "
@@ -21,7 +22,7 @@ enforcement:
   deny_on: []
   escalate_on: []
   agent_guard: {enabled: false, block_on_severity: high, block_on_count: 2}
-  circuit_breakers: {error_rate_pct: 0, p95_latency_ms: 0, min_samples: 20, minSamples: 0}
+  circuit_breakers: {error_rate_pct: 0, p95_latency_ms: 0, min_samples: 20, minSamples: 0, window_ms: 60000, open_ms: 30000, half_open_probes: 1}
 security:
   limits: {max_payload_kb: 0, max_duration_ms: 0, rate: []}
   allow_versions: {}
@@ -186,6 +187,17 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         ("enforcement.deny_on", json!(["handler_swap"])),
         ("security.limits.max_payload_kb", json!(2.5)),
         ("security.limits.max_duration_ms", json!(1500)),
+        ("security.limits.rate[].tool", json!("mcp://demo/*")),
+        ("security.limits.rate[].per_second", json!(0.5)),
+        ("security.limits.rate[].burst", json!(3)),
+        ("enforcement.circuit_breakers.error_rate_pct", json!(12.5)),
+        ("enforcement.circuit_breakers.p95_latency_ms", json!(800)),
+        ("enforcement.circuit_breakers.min_samples", json!(7.5)),
+        ("enforcement.circuit_breakers.minSamples", json!(100)),
+        ("enforcement.circuit_breakers.window_ms", json!(1000)),
+        ("enforcement.circuit_breakers.open_ms", json!(500)),
+        ("enforcement.circuit_breakers.half_open_probes", json!(2)),
+        ("side_effects.max_retries", json!(3)),
         ("audit.mode.read", json!("blocking")),
         ("audit.mode.write", json!("blocking-strict")),
         ("audit.signing", json!("checkpoint")),
@@ -226,6 +238,21 @@ fn every_value_was_taken(policy: &Policy) {
     assert_eq!(policy.retain_days(), Some(31));
     assert!(policy.stores_raw_payloads());
     assert!(policy.checks_places() && policy.checks_paths());
+    assert_limits(policy);
+}
+
+fn assert_limits(policy: &Policy) {
+    let rule = BreakerRule {
+        error_rate_pct: Some(12.5),
+        p95_latency: Some(Duration::from_millis(800)),
+        min_samples: 8,
+        window: Duration::from_secs(1),
+        open: Duration::from_millis(500),
+        probes: 2,
+    };
+    assert_eq!((policy.breakers(), policy.max_retries()), (rule, 3));
+    let rates: Vec<_> = policy.rates().rules().collect();
+    assert_eq!(rates, [RateRule { per_second: 0.5, burst: 3 }]);
 }
 
 #[test]
@@ -275,6 +302,7 @@ fn kind(shape: &Shape) -> String {
         Shape::Flag => "boolean".to_owned(),
         Shape::Number(least, most) if *most == u32::MAX => format!("number of at least {least}"),
         Shape::Number(least, most) => format!("number from {least} to {most}"),
+        Shape::Positive => "number above 0".to_owned(),
         Shape::OneOf(words) => alternatives(words),
         Shape::Text(_) | Shape::Told(..) => "text".to_owned(),
         Shape::List(Shape::Section(_) | Shape::Saying(..) | Shape::Anything)
