@@ -50,7 +50,7 @@ impl Rates {
     }
 
     /// True when both have the same entries in the same order, wherever these stand.
-    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+    pub fn says_the_same(&self, other: &Self) -> bool {
         let said = |rates: &Self| -> Vec<_> {
             rates.entries.iter().map(|(entry, rule)| (entry.text.clone(), *rule)).collect()
         };

@@ -112,7 +112,7 @@ fn circuit<X>(intact: &Intact<X>, verdict: &mut Verdict) -> Option<Duration> {
         return None;
     }
     let entered = intact.identified().entered();
-    let wait = entered.shared().ask_circuit(entered.trail())?;
+    let wait = entered.shared().ask_circuit(entered.regime(), entered.trail())?;
     verdict.add(Reason::CircuitOpen, entered.policy().effect(Reason::CircuitOpen).into());
     entered.trail().with(|facts| facts.found(Reason::CircuitOpen));
     Some(wait)

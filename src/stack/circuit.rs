@@ -1,5 +1,6 @@
 //! The circuits of tools, as calls meet them: asked where the policy is, told where a call ends.
 
+use super::regime::Regime;
 use super::shared::Shared;
 use crate::audit::Event;
 use crate::call::{CircuitChange, CircuitState, Facts, Reason, Status, ToolName, Trail};
@@ -13,8 +14,8 @@ impl Shared {
     ///
     /// Where the call is let through to try the circuit, that goes into the facts: whatever becomes
     /// of it, [`end_circuit`](Self::end_circuit) gives the place back.
-    pub(super) fn ask_circuit(&self, trail: &Trail) -> Option<Duration> {
-        let circuits = self.circuits.as_ref()?;
+    pub(super) fn ask_circuit(&self, regime: &Regime, trail: &Trail) -> Option<Duration> {
+        let circuits = regime.circuits.as_ref()?;
         let now = self.clock.monotonic();
         let asked = trail.with(|facts| {
             let frozen = self.frozen.get();
@@ -35,8 +36,8 @@ impl Shared {
 
     /// Tells the circuit of the call's tool how the call ended. To be called once for each call,
     /// when its status is that of its handler.
-    pub(super) fn end_circuit(&self, facts: &Facts) {
-        let Some(circuits) = &self.circuits else { return };
+    pub(super) fn end_circuit(&self, regime: &Regime, facts: &Facts) {
+        let Some(circuits) = &regime.circuits else { return };
         let (probe, sample) = (facts.probe.map(Probe::of_number), sample(facts));
         if probe.is_none() && sample.is_none() {
             return;

@@ -1,3 +1,4 @@
+use super::regime::Regime;
 use super::shared::{Shared, unavailable, unhealthy};
 use crate::audit::{Capture, Direction, Durable, RawContext, Slot};
 use crate::call::{
@@ -6,7 +7,6 @@ use crate::call::{
 use crate::canonical::{self, Limits};
 use crate::digest::{DigestKey, Fingerprint};
 use crate::limit::Deadline;
-use crate::policy::Policy;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub(super) struct Guard {
     shared: Arc<Shared>,
+    regime: Arc<Regime>,
     keeper: TrailKeeper,
     /// The room for the record; `None` while the call waits for it.
     slot: Option<Slot>,
@@ -30,13 +31,14 @@ pub(super) struct Guard {
 impl Guard {
     pub(super) fn new(
         shared: &Arc<Shared>,
-        policy: &Policy,
+        regime: &Arc<Regime>,
         keeper: TrailKeeper,
         cancel: CancellationToken,
     ) -> Self {
         let entered = shared.clock.monotonic();
-        let deadline = policy.max_duration().map(|max| Deadline::new(entered, max));
-        Self { shared: Arc::clone(shared), keeper, slot: None, cancel, entered, deadline }
+        let deadline = regime.policy.max_duration().map(|max| Deadline::new(entered, max));
+        let regime = Arc::clone(regime);
+        Self { shared: Arc::clone(shared), regime, keeper, slot: None, cancel, entered, deadline }
     }
 
     pub(super) fn entered(&self) -> Instant {
@@ -82,7 +84,7 @@ impl Guard {
             facts.status = Status::Panicked;
             End::Panicked
         });
-        shared.end_circuit(&facts);
+        shared.end_circuit(&self.regime, &facts);
         outcome.dedupe = facts.dedupe;
         if let Some(refusal) = self.log_refusal() {
             outcome.end = withhold(&mut facts, outcome.end, refusal);
@@ -137,7 +139,7 @@ impl Drop for Guard {
             if let Some(started) = facts.started {
                 facts.latency = self.shared.clock.monotonic().saturating_duration_since(started);
             }
-            self.shared.end_circuit(&facts);
+            self.shared.end_circuit(&self.regime, &facts);
             self.push(facts);
         }
     }

@@ -56,7 +56,7 @@ where
 fn rate<X>(identified: &Identified<X>) -> Result<(), Refusal> {
     let entered = identified.entered();
     let shared = entered.shared();
-    let Some(rates) = &shared.rates else { return Ok(()) };
+    let Some(rates) = &entered.regime().rates else { return Ok(()) };
     let (server, tool) = (entered.call().server.name(), entered.call().tool.as_str());
     let frozen = shared.frozen.get();
     let known = frozen.and_then(|frozen| frozen.get(tool));

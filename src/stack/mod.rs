@@ -4,6 +4,7 @@
 mod keeping; // Where idempotency keys are.
 mod lock; // The server is the one in its lock file.
 mod reloading; // Where a newer policy comes from.
+mod regime; // A policy, and what is counted under it.
 mod shared; // The state that the steps share.
 mod circuit; // Whether a tool is left alone for a while.
 mod step; // The shape that they share.

@@ -1,4 +1,5 @@
 use super::guard::{Finished, Guard, replace};
+use super::regime::Regime;
 use super::shared::{Shared, unavailable};
 use super::step::step;
 use crate::audit::{Admit, NotDurable, Refused, Slot};
@@ -42,7 +43,7 @@ step! {
 pub struct Entered<X> {
     call: Box<Call<X>>,
     trail: Trail,
-    policy: Arc<Policy>,
+    regime: Arc<Regime>,
     at: Instant,
     shared: Arc<Shared>,
 }
@@ -60,7 +61,12 @@ impl<X> Entered<X> {
 
     /// The policy by which this call is judged to its end, whatever is loaded meanwhile.
     pub fn policy(&self) -> &Arc<Policy> {
-        &self.policy
+        &self.regime.policy
+    }
+
+    /// The same, with what is counted under it.
+    pub(super) fn regime(&self) -> &Regime {
+        &self.regime
     }
 
     /// When it came in, on the monotonic clock.
@@ -118,20 +124,20 @@ where
 impl<S> Record<S> {
     fn enter<X>(&self, call: Call<X>) -> (Entered<X>, Guard) {
         let shared = &self.shared;
-        let policy = shared.policy.load_full();
+        let regime = shared.regime.load_full();
         let mut facts = Facts::at_entry(
             shared.clock.wall(),
             call.span,
             Arc::clone(&call.server),
             call.tool.bounded(),
-            *policy.digest().as_bytes(),
+            *regime.policy.digest().as_bytes(),
         );
         facts.keyed = shared.digest_key.as_ref().map(|key| Box::new(KeyedDigests::under(key.id())));
         let (trail, keeper) = Trail::open(facts);
-        let guard = Guard::new(shared, &policy, keeper, call.cancel.clone());
+        let guard = Guard::new(shared, &regime, keeper, call.cancel.clone());
         let at = guard.entered();
         let call = Box::new(call);
-        (Entered { call, trail, policy, at, shared: Arc::clone(shared) }, guard)
+        (Entered { call, trail, regime, at, shared: Arc::clone(shared) }, guard)
     }
 }
 

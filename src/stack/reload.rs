@@ -69,13 +69,16 @@ impl Shared {
         let Some(PolicyVersion { found, policy }) = source.look() else {
             return Reload::Unchanged;
         };
-        let before = self.policy.load_full();
-        let taken = policy.map_err(ReloadError::from).and_then(|next| allowed(&before, next));
+        let before = self.regime.load_full();
+        let taken =
+            policy.map_err(ReloadError::from).and_then(|next| allowed(&before.policy, next));
         match taken {
-            Ok(next) if next.digest() == before.digest() => Reload::Unchanged,
+            Ok(next) if next.digest() == before.policy.digest() => Reload::Unchanged,
             Ok(next) => {
-                let (was, now) = (before.digest(), next.digest());
-                self.policy.store(Arc::new(grounded(next, &reloading.own)));
+                let (was, now) = (before.policy.digest(), next.digest());
+                let next = grounded(next, &reloading.own);
+                let following = before.followed_by(next, self.clock.monotonic());
+                self.regime.store(Arc::new(following));
                 tracing::info!(%was, %now, "a newer policy judges the calls from now on");
                 self.tell_of(PolicyReload::Taken { was, now });
                 Reload::Taken { was, now }
@@ -83,7 +86,11 @@ impl Shared {
             Err(error) => {
                 tracing::error!(%error, "the policy stays as it was: the newer version was refused");
                 let problems = u64::try_from(error.problems()).unwrap_or(u64::MAX);
-                self.tell_of(PolicyReload::Refused { stays: before.digest(), found, problems });
+                self.tell_of(PolicyReload::Refused {
+                    stays: before.policy.digest(),
+                    found,
+                    problems,
+                });
                 Reload::Refused(error)
             }
         }

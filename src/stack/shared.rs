@@ -1,5 +1,6 @@
 use super::keeping::Keeping;
 use super::lock::{Finding, LockGate};
+use super::regime::Regime;
 use super::reloading::Reloading;
 use crate::audit::{Capture, Event, Health, Lapse, Log};
 use crate::call::{
@@ -8,8 +9,6 @@ use crate::call::{
 use crate::clock::Clock;
 use crate::digest::DigestKey;
 use crate::identity::{Detail, Origin, Principal};
-use crate::limit::{Circuits, Rates};
-use crate::policy::Policy;
 use crate::registry::{Manner, Snapshot};
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,7 +19,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Shared {
     /// The policy that judges the calls that enter now.
-    pub(super) policy: ArcSwap<Policy>,
+    pub(super) regime: ArcSwap<Regime>,
     /// Where newer ones come from; `None` where the policy is the one of the start.
     pub(super) reloading: Option<Reloading>,
     /// The audit log; `None` when it could not be opened, and then nothing runs.
@@ -40,10 +39,6 @@ pub(super) struct Shared {
     /// The bound on the arguments that holds whatever the policy says, in bytes.
     pub(super) max_arguments: usize,
     pub(super) principals: Principals,
-    /// What callers have spent; `None` where nothing limits them.
-    pub(super) rates: Option<Rates>,
-    /// The circuits of the tools; `None` where nothing opens one.
-    pub(super) circuits: Option<Circuits>,
     /// What of the claims is recorded beyond the usual.
     pub(super) detail: Detail,
     pub(super) frozen: OnceLock<Arc<Snapshot>>,

@@ -1,13 +1,13 @@
 use super::lock::LockGate;
 use super::options::Sec0Options;
 use super::own_key::open_key;
+use super::regime::Regime;
 use super::reloading::{Reloading, grounded};
 use super::shared::Shared;
 use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, RawPayloads, Site};
 use crate::call::{AuditMode, AuditModes, LockRule};
 use crate::dedupe::StoreError;
 use crate::digest::DigestKey;
-use crate::limit::{Circuits, Rates};
 use crate::otel::{IncompleteOtel, Otel};
 use crate::policy::{Policy, PolicyError, PolicyFile};
 use crate::registry::LockError;
@@ -172,13 +172,10 @@ impl Sec0Options {
         // Without a current directory a relative one could not have been opened.
         let own = [Some(self.audit_dir.as_path()), self.lock_file.as_deref()];
         let own: Vec<_> = own.into_iter().flatten().flat_map(absolute).collect();
-        let policy = grounded(self.policy, &own);
+        let regime = Regime::new(grounded(self.policy, &own), self.clock.monotonic());
         let every = self.reload_every;
-        let now = self.clock.monotonic();
-        let rates = Rates::new(policy.rates().rules(), now);
-        let circuits = Circuits::new(policy.breakers(), now);
         Shared {
-            policy: ArcSwap::from_pointee(policy),
+            regime: ArcSwap::from_pointee(regime),
             reloading: self.source.map(|source| Reloading::new(source, every, own)),
             log,
             modes,
@@ -188,8 +185,6 @@ impl Sec0Options {
             admission_wait: self.admission_wait,
             max_arguments: self.max_arguments,
             principals: self.principals,
-            rates,
-            circuits,
             detail: self.detail,
             runs_unrecorded: self.runs_unrecorded,
             dedupe: self.deduping.share(),

@@ -167,6 +167,36 @@ async fn what_holds_from_start_to_end_cannot_be_changed_and_is_named() {
 }
 
 #[tokio::test]
+async fn what_a_caller_has_spent_stays_spent_until_the_rate_itself_is_another() {
+    let rated = |per_second: &str, more: &[&str]| {
+        let text = rules(&[&["mcp://demo/add"], more].concat()).yaml();
+        let rate = format!(
+            "rate: [{{tool: mcp://demo/add, per_second: {per_second}, burst: 1}}], max_payload_kb"
+        );
+        text.replace("max_payload_kb", &rate)
+    };
+    let watched = Watched::new(&rules(&["mcp://demo/add"]));
+    let server = demo()
+        .tool(tool("add", Some("1.0")), |_| std::future::ready(done()))
+        .layer(watched.layer.clone());
+    let add = async || ask(&server, "add", json!({})).await;
+    let taken = |text: &str| {
+        watched.write(text);
+        assert!(matches!(watched.layer.reload(), Reload::Taken { .. }), "{text}");
+    };
+    taken(&rated("0.00001", &[]));
+    assert!(is_fine(&add().await));
+    assert_eq!(denial(&add().await)["code"], "RATE_LIMITED");
+    taken(&rated("0.00001", &["mcp://demo/echo"]));
+    assert_eq!(denial(&add().await)["code"], "RATE_LIMITED");
+    taken(&rated("0.00002", &[]));
+    assert!(is_fine(&add().await));
+    assert_eq!(denial(&add().await)["code"], "RATE_LIMITED");
+    taken(&rules(&["mcp://demo/add"]).yaml());
+    assert!(is_fine(&add().await) && is_fine(&add().await));
+}
+
+#[tokio::test]
 async fn a_layer_sees_a_newer_version_by_itself() {
     let watched = Watched::looking_every(&rules(&[]), Duration::from_millis(1));
     let server = demo()
