@@ -1,3 +1,4 @@
+use super::expose::Lists;
 use super::keeping::Keeping;
 use super::lock::{Finding, LockGate};
 use super::regime::Regime;
@@ -49,6 +50,8 @@ pub(super) struct Shared {
     /// How many lines about a changed registry may still be written: whoever lists tools in a loop
     /// must not fill the log.
     pub(super) tampering_left: AtomicU32,
+    /// What lists of tools leave out.
+    pub(super) lists: Lists,
 }
 
 /// The principals of doors that verify nobody, made once.

@@ -3,6 +3,7 @@
 //! A `pointer` finds the argument, an `operator` reads it, and `judge` says what follows for the
 //! call. `index` finds the entries that are for a tool, so that the others cost nothing.
 
+mod always;
 mod glob;
 mod index;
 mod judge;

@@ -3,6 +3,7 @@ use super::number::Exact;
 use super::pattern;
 use super::seen::{Kind, Seen};
 use super::value::Values;
+use crate::call::Arguments;
 use regex::Regex;
 use serde_json::{Number, Value};
 use std::cmp::Ordering;
@@ -149,6 +150,27 @@ impl Operator {
     #[doc(hidden)]
     pub fn holds_value(&self, value: Option<&Value>) -> Reading {
         self.holds(value.map(Seen::Value))
+    }
+
+    /// What it says of every map, whatever is in it; `None` where that depends on what is in it.
+    pub(super) fn holds_every_map(&self) -> Option<Reading> {
+        match &self.0 {
+            Test::Length { .. } => None,
+            Test::Among { values, .. } if values.has_map() => None,
+            Test::Among { .. }
+            | Test::Prefix(_)
+            | Test::Suffix(_)
+            | Test::Glob(_)
+            | Test::Regex(_)
+            | Test::Order { .. }
+            | Test::Exists(_)
+            | Test::Type(_) => Some(self.holds(Some(Seen::Whole(&Arguments::new())))),
+        }
+    }
+
+    /// Whether it wants the argument to be there, or not; `None` for every other operator.
+    pub(super) fn asks_presence(&self) -> Option<bool> {
+        if let Test::Exists(there) = &self.0 { Some(*there) } else { None }
     }
 
     /// How many values it compares with, where it compares with a list.
