@@ -22,6 +22,9 @@ pub(crate) struct Check {
     /// Whose tools they are; entries for other servers are left alone.
     #[arg(long, value_name = "NAME", requires = "server_tools")]
     server: Option<String>,
+    /// Exit with status 1 where there are warnings.
+    #[arg(long)]
+    deny_warnings: bool,
     /// Report as JSON.
     #[arg(long)]
     json: bool,
