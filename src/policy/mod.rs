@@ -20,6 +20,7 @@ mod expose;
 mod fixed;
 mod fixture;
 mod heuristic;
+mod idle;
 mod json_schema;
 mod limits;
 mod lint;
