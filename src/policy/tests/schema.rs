@@ -205,6 +205,7 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         ("audit.retain_days", json!(30.5)),
         ("privacy.store_raw_payloads", json!(true)),
         ("registry.lock", json!("warn")),
+        ("expose", json!("filtered")),
         ("rules[].id", json!("r")),
         ("rules[].tool", json!("add")),
         ("rules[].pointer", json!("/a")),
@@ -225,6 +226,7 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
 
 fn every_value_was_taken(policy: &Policy) {
     assert_eq!(policy.key_ref(), Some("file://k"));
+    assert_eq!(policy.expose(), Expose::Filtered);
     assert_eq!(policy.mode(), Mode::Observe);
     assert_eq!(policy.deny_on().len(), 1);
     assert!(policy.requires_idempotency_key());
