@@ -8,9 +8,12 @@ use crate::whole::hand::{Hand, list};
 use rmcp::ServerHandler;
 use rmcp::model::PaginatedRequestParams;
 use sec0::mcp::detached_context;
+use sec0::policy::PolicyFile;
+use sec0::stack::Reload;
 use sec0::{Policy, Sec0Options, Sec0SecurityLayer, ServerHandlerExt, ToolRouterExt};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// What the demo has, and what its policies let be called.
 const ALL: [&str; 6] = ["add", "echo", "fail", "fetch", "slow", "write_file"];
@@ -35,10 +38,13 @@ fn filtered(site: &Site, rules: &Rules) -> Sec0SecurityLayer {
 }
 
 /// Shown and withheld, of each line about lists.
-fn counts(events: &[Value]) -> Vec<[u64; 2]> {
+fn counts(events: &[Value]) -> Vec<[usize; 2]> {
     let lists = events.iter().filter(|event| event["event"] == "tools_list");
     lists
-        .map(|event| ["tools_shown", "tools_withheld"].map(|key| event[key].as_u64().unwrap()))
+        .map(|event| {
+            ["tools_shown", "tools_withheld"]
+                .map(|key| event[key].as_u64().unwrap().try_into().unwrap())
+        })
         .collect()
 }
 
@@ -71,7 +77,7 @@ async fn clients_of_both_eras_are_shown_what_the_policy_lets_them_call() {
             let (events, records) = (house.events(), house.records());
             assert_eq!(records.len(), 2);
             let is_filtered = shown.len() < ALL.len();
-            let (few, all) = (shown.len() as u64, ALL.len() as u64);
+            let (few, all) = (shown.len(), ALL.len());
             let wanted = if is_filtered { vec![[few, all - few]] } else { Vec::new() };
             assert_eq!(counts(&events), wanted, "{events:#?}");
             if let Some(line) = events.iter().find(|event| event["event"] == "tools_list") {
@@ -235,4 +241,20 @@ async fn tools_that_are_not_as_they_were_locked_are_hidden_where_that_is_denied(
             assert_eq!(is_fine(&answer), shown.contains(&name), "{answer:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_newer_policy_shows_other_tools_and_says_so_in_the_log() {
+    let house = House::new(&format!("{DEMO_POLICY}expose: filtered\n"));
+    let (source, _) = PolicyFile::open(house.policy()).unwrap();
+    let options = house.options().policy_source(source).reload_every(Duration::from_hours(1));
+    let sec0 = Sec0SecurityLayer::try_new(options).unwrap();
+    let server = Demo::tool_router().serving(Demo).layer(sec0.clone());
+    assert_eq!(list(&server).await.unwrap(), ALLOWED);
+    std::fs::write(house.policy(), without_echo()).unwrap();
+    assert!(matches!(sec0.reload(), Reload::Taken { .. }));
+    assert_eq!(list(&server).await.unwrap(), ["add", "fail", "slow"]);
+    assert!(server.get_tool("echo").is_none());
+    sec0.shutdown().await;
+    assert_eq!(counts(&house.events()), [[4, 2], [3, 3]]);
 }
