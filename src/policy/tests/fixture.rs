@@ -72,3 +72,11 @@ fn a_fixture_that_cannot_be_read_says_why() {
     let error = Fixture::from_file("no/such/file.yaml").unwrap_err();
     assert!(error.to_string().starts_with("no/such/file.yaml: cannot be read: "), "{error}");
 }
+
+#[test]
+fn the_example_of_the_page_is_a_fixture() {
+    let page = include_str!("../../../docs/policy.md");
+    let example = page.split("```yml\n").nth(1).unwrap().split("```").next().unwrap();
+    let lines: Vec<_> = read(example).unwrap().cases.iter().map(|case| case.line).collect();
+    assert_eq!(lines, [5, 10, 17]);
+}
