@@ -1,35 +1,10 @@
+use super::lists::{Judged, MOST};
 use super::shared::Shared;
 use crate::audit::{Event, Listed};
 use crate::call::{ServerIdent, ToolRef};
-use crate::digest::Digest;
 use crate::policy::{Effect, Expose, Policy};
 use crate::registry::{Snapshot, Withheld};
-use parking_lot::Mutex;
 use std::sync::Arc;
-
-/// Which tools lists leave out, judged once for each policy, registry and server.
-#[derive(Debug, Default)]
-pub(super) struct Lists(Mutex<Vec<Judged>>);
-
-/// The most that are remembered. A client changes none of what they depend on, so one is the rule,
-/// and two while calls of an older policy end.
-const MOST: usize = 16;
-
-#[derive(Debug)]
-struct Judged {
-    policy: Digest,
-    registry: Digest,
-    server: Arc<str>,
-    withheld: Arc<Withheld>,
-}
-
-impl Judged {
-    fn is_for(&self, policy: &Policy, frozen: &Snapshot, server: &ServerIdent) -> bool {
-        self.policy == policy.digest()
-            && self.registry == frozen.digest()
-            && self.server == *server.at_version()
-    }
-}
 
 impl Shared {
     /// The frozen tools that no list shows; `None` where all are shown. What is new is one line of

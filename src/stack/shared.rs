@@ -1,5 +1,5 @@
-use super::expose::Lists;
 use super::keeping::Keeping;
+use super::lists::Lists;
 use super::lock::{Finding, LockGate};
 use super::regime::Regime;
 use super::reloading::Reloading;

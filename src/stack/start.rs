@@ -1,4 +1,4 @@
-use super::expose::Lists;
+use super::lists::Lists;
 use super::lock::LockGate;
 use super::options::Sec0Options;
 use super::own_key::open_key;
