@@ -1,5 +1,5 @@
-use super::limits::{CircuitBreakers, RateEntry};
 use super::expose::Expose;
+use super::limits::{CircuitBreakers, RateEntry};
 use super::words;
 use crate::call::{AuditMode, AuditModes, LineSigning, LockRule, Op, Reason};
 use serde::Deserialize;

@@ -10,7 +10,8 @@ impl Shared {
     /// The frozen tools that no list shows; `None` where all are shown. What is new is one line of
     /// the log: lists are no calls, and whoever lists in a loop must not fill it.
     pub(super) fn withheld(&self, server: &Arc<ServerIdent>) -> Option<Arc<Withheld>> {
-        let policy = &*self.policy.load_full();
+        let regime = self.regime.load_full();
+        let policy = &*regime.policy;
         if policy.expose() == Expose::All {
             return None;
         }

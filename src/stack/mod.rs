@@ -8,7 +8,6 @@ mod reloading; // Where a newer policy comes from.
 mod regime; // A policy, and what is counted under it.
 mod shared; // The state that the steps share.
 mod circuit; // Whether a tool is left alone for a while.
-mod expose; // What lists of tools show.
 mod expose; // Judges what lists of tools show.
 mod step; // The shape that they share.
 mod future; // The future that they share.

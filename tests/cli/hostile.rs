@@ -105,8 +105,6 @@ fn what_fits_and_is_made_to_cost_costs_little() {
         (format!("a: [{}]", "&a x, ".repeat(100_000)), ALIASES),
         ("a: 1\n".repeat(200_000), TOO_MANY),
         ("{}: 1\n".repeat(140_000), TOO_MANY),
-        ("a: 1\n".repeat(205_000), TOO_MANY),
-        ("{}: 1\n".repeat(170_000), TOO_MANY),
         (format!("a: [{}]", "b,".repeat(500_000)), TOO_MANY),
         ("? {a: 1}\n: x\n".to_owned(), "a key must be text, found a map; quote it"),
         ("{a: 1}: x\n".to_owned(), "a key must be text, found a map; quote it"),
