@@ -2,6 +2,7 @@
 //! follow the key.
 
 use super::error::shown;
+use super::named::NamedTool;
 use super::pattern::Pattern;
 use super::places::{self, EgressEntry, Pointer, Root};
 use super::shape::{hint, listed};
@@ -23,6 +24,16 @@ pub(super) fn tenant(text: &str) -> Result<(), String> {
 /// The name of a rule: it stands in the records of the calls that it finds something in.
 pub(super) fn rule_id(text: &str) -> Result<(), String> {
     named(text, MOST_OF_AN_ID)
+}
+
+/// The name of a test: it stands in reports.
+pub(super) fn test_name(text: &str) -> Result<(), String> {
+    named(text, MOST_OF_A_TENANT)
+}
+
+/// One tool, as a call has it.
+pub(super) fn one_tool(text: &str) -> Result<(), String> {
+    NamedTool::parse(text).map(|_| ()).map_err(|malformed| malformed.predicate())
 }
 
 fn named(text: &str, most: usize) -> Result<(), String> {

@@ -11,7 +11,7 @@ use super::{
 use crate::audit::{Event, ShutdownError};
 use crate::call::{ServerIdent, SpanIds, ToolName};
 use crate::registry::lock::digest_of_this_program;
-use crate::registry::{Drift, Freeze, Lock, LockError, LockRefused, Manner, Snapshot};
+use crate::registry::{Drift, Freeze, Lock, LockError, LockRefused, Manner, Snapshot, Withheld};
 use crate::sign::Signer;
 use std::path::Path;
 use std::sync::Arc;
@@ -304,6 +304,10 @@ impl<S> Freeze for Trace<S> {
 
     fn refused(&self, server: &Arc<ServerIdent>) -> Option<LockRefused> {
         self.shared.finding(server)?.refused.clone()
+    }
+
+    fn withheld(&self, server: &Arc<ServerIdent>) -> Option<Arc<Withheld>> {
+        self.shared.withheld(server)
     }
 
     fn tampering(&self, server: &Arc<ServerIdent>, drift: &Drift) {

@@ -24,6 +24,10 @@ impl Values {
         self.others.len().saturating_add(self.texts.len())
     }
 
+    pub(super) fn has_map(&self) -> bool {
+        self.others.iter().any(Value::is_object)
+    }
+
     /// True when what was found can be told from these values, or is one of them.
     pub(super) fn reads(&self, kind: Kind) -> bool {
         self.has_null

@@ -205,6 +205,7 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         ("audit.retain_days", json!(30.5)),
         ("privacy.store_raw_payloads", json!(true)),
         ("registry.lock", json!("warn")),
+        ("expose", json!("filtered")),
         ("rules[].id", json!("r")),
         ("rules[].tool", json!("add")),
         ("rules[].pointer", json!("/a")),
@@ -220,6 +221,7 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         assert!(!key.is_enforced() || at(&document, path).is_some(), "`{path}` is not tried");
     });
     let policy = Policy::from_yaml(&document.to_string()).unwrap();
+    assert_eq!(policy.expose(), Expose::Filtered);
     every_value_was_taken(&policy);
 }
 
