@@ -141,7 +141,8 @@ impl<M> Sec0SecurityLayer<M> {
     /// itself from time to time. Without [`Sec0Options::policy_source`](super::Sec0Options::policy_source)
     /// there is never a newer one.
     ///
-    /// Blocks while the source does: for a file, the time that it takes to read it.
+    /// Blocks while the source does, and for 20 ms between its two looks: a file that is still being
+    /// written by then is taken as it stands, if it is a policy. Call it when the file is whole.
     pub fn reload(&self) -> Reload {
         self.shared.reload()
     }
