@@ -3,7 +3,7 @@ use super::disk::{Disk, Rationed};
 use super::egress::Egress;
 use super::fault::Fault;
 use super::find::find;
-use super::pointer::{Pointer, bounded};
+use super::pointer::Pointer;
 use super::roots::Roots;
 use crate::call::{Arguments, Declared, PlaceKind, PlaceKinds, ToolRef};
 use std::path::PathBuf;
@@ -84,7 +84,7 @@ impl Policy {
                 // Nobody asked for this kind.
                 (Some(_), ..) => continue,
             };
-            places.add(place.kind, Looked { pointer: bounded(&place.pointer), found });
+            places.add(place.kind, Looked { pointer: place.pointer, found });
         }
         if !found.whole {
             let fault = if declared.is_unread() { Fault::SchemaUnread } else { Fault::TooMany };

@@ -1,7 +1,8 @@
 use super::super::super::compiled::Policy;
 use super::super::disk::{Disk, NoDisk, Seen};
+use super::super::find::find;
 use super::super::look::Places;
-use crate::call::{Declared, ToolRef};
+use crate::call::{Declared, PlaceKind, PlaceKinds, ToolRef};
 use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
@@ -170,4 +171,15 @@ fn one_call_has_the_disk_looked_at_a_bounded_number_of_times() {
     let long = format!("/data/{}x", "a/../".repeat(800));
     let (refused, looks) = look(json!(vec![long; 1000]));
     assert!(refused && looks <= 65_536, "{refused} {looks}");
+}
+
+#[test]
+fn a_long_name_is_not_kept_once_for_each_place_below_it() {
+    let name = "n".repeat(1 << 16);
+    let arguments = json!({ name: {"urls": vec![7; 1000]} });
+    let wanted = PlaceKinds::only(PlaceKind::Url);
+    let found = find(arguments.as_object().unwrap(), &Declared::default(), &[], wanted);
+    assert_eq!(found.places.len(), 1000);
+    let kept: usize = found.places.iter().map(|place| place.pointer.len()).sum();
+    assert!(kept <= 1000 * 260, "{kept} bytes");
 }
