@@ -3,7 +3,7 @@
 use crate::support::{
     Latch, Rules, Runs, Site, ask, demo, denial, done, eventually, is_fine, key, tool,
 };
-use sec0::clock::{Clock as _, System};
+use sec0::clock::System;
 use sec0::policy::{Policy, PolicyFile, PolicySource, PolicyVersion};
 use sec0::stack::{Reload, ReloadError};
 use sec0::{Sec0Options, Sec0SecurityLayer};
