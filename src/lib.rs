@@ -17,6 +17,7 @@ pub mod sign; // Who signs the records.
 pub mod tlog; // One root for all records, and proofs that lead to it.
 
 // Floor 2: domains.
+pub mod approval; // A human decides on exactly this call.
 pub mod audit; // One signed, chained line per call.
 pub mod dedupe; // What becomes of a repeated idempotency key.
 pub mod identity; // Who calls, and what a caller says of itself.

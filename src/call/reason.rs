@@ -100,6 +100,8 @@ const SCANS: &str = "code scans run beside the server, and none is wired in yet"
 const INSPECTION: &str = "the inspection of contents is not built yet";
 const EVALUATOR: &str = "it needs a contextual evaluator, which is not built yet";
 
+const APPROVALS: &str = "the steps that approvals take are not built yet";
+
 const RECOVERY: &str = "recovery writes it for a call in whose course the process ended";
 
 reasons! {
@@ -153,6 +155,26 @@ reasons! {
     // Ours. None of them can stand in `deny_on`: they act whatever it holds.
     ApprovalRequired "approval_required" High Always PolicyDenied Here,
         "The policy asks for an approval, and nothing here can give one.";
+    ApprovalExpired "approval_expired" Medium Always PolicyDenied Later(APPROVALS),
+        "Nobody approved the call in time, or its approval was used too late.";
+    ApprovalInvalid "approval_invalid" High Always PolicyDenied Later(APPROVALS),
+        "The call presents an approval that does not permit it; the record says why, the reply does not.";
+    ApprovalOtherArguments "approval_other_arguments" High Always PolicyDenied Later(APPROVALS),
+        "The approval is for other arguments.";
+    ApprovalOtherPolicy "approval_other_policy" Medium Always PolicyDenied Later(APPROVALS),
+        "The approval was asked for under another policy.";
+    ApprovalOtherPrincipal "approval_other_principal" High Always PolicyDenied Later(APPROVALS),
+        "The approval is for another caller's call.";
+    ApprovalOtherTool "approval_other_tool" High Always PolicyDenied Later(APPROVALS),
+        "The approval is for another tool, or for one whose definition has changed.";
+    ApprovalPending "approval_pending" Medium Always PolicyDenied Later(APPROVALS),
+        "The call waits for an approval, and nobody has decided yet.";
+    ApprovalRejected "approval_rejected" High Always PolicyDenied Later(APPROVALS),
+        "Somebody who may decide on the call has rejected it.";
+    ApprovalSpent "approval_spent" High Always PolicyDenied Later(APPROVALS),
+        "The approval was used before.";
+    ApprovalUnknown "approval_unknown" High Always PolicyDenied Later(APPROVALS),
+        "There is no such approval.";
     Cancelled "cancelled" Low Always Cancelled Here,
         "The caller gave up before the tool ran.";
     CircuitOpen "circuit_open" Medium InEnforce CircuitOpen Here,
@@ -171,6 +193,8 @@ reasons! {
         "A layer that was put into the stack failed before the handler ran.";
     MalformedArguments "malformed_arguments" Medium Always PolicyDenied Here,
         "The arguments are nested too deeply or hold what JSON cannot say.";
+    NoApproversConfigured "no_approvers_configured" High Always PolicyDenied Later(APPROVALS),
+        "The call needs an approval, and the policy names nobody who may give it.";
     NoRuleAllows "no_rule_allows" Medium InEnforce PolicyDenied Here,
         "`rules` allow certain values of an argument, and the call's is none of them.";
     OutcomeUnknown "outcome_unknown" High Always AuditUnavailable Elsewhere(RECOVERY),

@@ -1,0 +1,165 @@
+use super::escalation::{Escalation, NotAnEscalation};
+use super::id::EscalationId;
+use super::moment::Moment;
+use super::tally::{Case, History, Verdict, tally};
+use super::vote::{Cast, NotAVote, Vote};
+use super::words::{Finalization, Status};
+use crate::clock::Timestamp;
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// Follows the approvals in a log from line to line: whether every vote was signed by a member of
+/// the set that its escalation was created with, and whether every decision follows from the votes
+/// before it.
+///
+/// A log whose oldest days are gone may begin behind a creation. What is about such an escalation
+/// cannot be checked, and is counted: see [`Evidence::unchecked`].
+#[derive(Debug, Default)]
+pub struct Evidence {
+    open: BTreeMap<EscalationId, Kept>,
+    unchecked: u64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    escalation: Escalation,
+    casts: Vec<Cast>,
+    ended: Option<Finalization>,
+}
+
+/// What a line about an approval has wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvidenceFault {
+    /// Its escalation is none.
+    #[error("its escalation does not read: {0}")]
+    Escalation(#[from] NotAnEscalation),
+    /// Its vote is none.
+    #[error("its vote does not read: {0}")]
+    Vote(#[from] NotAVote),
+    /// Its decision is none.
+    #[error("its decision is not in the form that sec0 writes")]
+    Decision,
+    /// An escalation with this id was created before.
+    #[error("the escalation was created before")]
+    CreatedTwice,
+    /// The vote is not a member's, not signed by him, or about something else.
+    #[error("the vote is not one of a member of the escalation's approval set over it")]
+    NotAMembers,
+    /// The decision is not what the votes come to.
+    #[error("the decision does not follow from the escalation and the votes before it")]
+    DoesNotFollow,
+    /// The escalation was decided before.
+    #[error("the escalation was decided before")]
+    DecidedTwice,
+}
+
+/// A decision as the log has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Decision {
+    approvals: Vec<Box<str>>,
+    finalization_reason: Finalization,
+    rejections: Vec<Box<str>>,
+    status: Status,
+}
+
+impl Evidence {
+    /// Takes the value of `escalation` of a line `event: approval_created`.
+    ///
+    /// # Errors
+    ///
+    /// It is none, or was there before.
+    pub fn created(&mut self, escalation: &str) -> Result<(), EvidenceFault> {
+        let escalation = Escalation::parse(escalation)?;
+        let kept = Kept { casts: Vec::new(), ended: None, escalation };
+        match self.open.insert(kept.escalation.id(), kept) {
+            Some(_) => Err(EvidenceFault::CreatedTwice),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the value of `vote` of a line `event: approval_vote` with this `ts`.
+    ///
+    /// # Errors
+    ///
+    /// It is none, or none of the escalation's people signed it.
+    pub fn vote(&mut self, vote: &str, ts: Timestamp) -> Result<(), EvidenceFault> {
+        let vote = Vote::parse(vote)?;
+        let Some(kept) = self.open.get_mut(&vote.escalation_id()) else {
+            self.unchecked += 1;
+            return Ok(());
+        };
+        let set = kept.escalation.terms().approval_set.as_ref();
+        let member = set.and_then(|set| set.member(vote.approver()));
+        let holds = member.is_some_and(|member| {
+            vote.is_about(&kept.escalation) && vote.is_signed_by(&member.public_key)
+        });
+        if !holds {
+            return Err(EvidenceFault::NotAMembers);
+        }
+        kept.casts.push(Cast { vote, taken_at: ts });
+        Ok(())
+    }
+
+    /// Takes the value of `decision` of a line `event: approval_decided` about the escalation `id`.
+    ///
+    /// How much time was measured is not in the log: where time may have decided, it is believed
+    /// that it did.
+    ///
+    /// # Errors
+    ///
+    /// It is none, or does not follow from what was taken before.
+    pub fn decided(&mut self, id: EscalationId, decision: &str) -> Result<(), EvidenceFault> {
+        let decision: Decision =
+            serde_json::from_str(decision).map_err(|_says_no_more| EvidenceFault::Decision)?;
+        let Some(kept) = self.open.get_mut(&id) else {
+            self.unchecked += 1;
+            return Ok(());
+        };
+        if kept.ended.is_some() {
+            return Err(EvidenceFault::DecidedTwice);
+        }
+        let terms = kept.escalation.terms();
+        let by_time = matches!(
+            decision.finalization_reason,
+            Finalization::TimedOutApproved | Finalization::TimedOutRejected
+        );
+        let moment =
+            Moment { wall: kept.escalation.created_at(), measured: by_time.then(|| terms.ttl()) };
+        let history = History { casts: &kept.casts, ended: None };
+        let verdict = tally(&Case::new(&kept.escalation, terms), &history, moment);
+        if !decision.is(&verdict) {
+            return Err(EvidenceFault::DoesNotFollow);
+        }
+        kept.ended = verdict.finalization;
+        Ok(())
+    }
+
+    /// How many lines are about escalations whose creation was not seen.
+    pub fn unchecked(&self) -> u64 {
+        self.unchecked
+    }
+}
+
+impl Decision {
+    fn is(&self, verdict: &Verdict) -> bool {
+        verdict.finalization == Some(self.finalization_reason)
+            && verdict.status == self.status
+            && verdict.approvals == self.approvals
+            && verdict.rejections == self.rejections
+    }
+}
+
+/// As records have it; `finalization_reason` is null while nothing has decided.
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut form = to.serialize_struct("Verdict", 4)?;
+        form.serialize_field("approvals", &self.approvals)?;
+        form.serialize_field("finalization_reason", &self.finalization)?;
+        form.serialize_field("rejections", &self.rejections)?;
+        form.serialize_field("status", &self.status)?;
+        form.end()
+    }
+}

@@ -1,0 +1,47 @@
+//! A human decides on exactly this call: what is asked, who may answer, and what the answers come
+//! to. Values and plain functions: time, randomness and keys come as parameters, and nothing here
+//! is kept.
+//!
+//! An [`Escalation`] holds the call, the terms and the people as they were when it was asked. A
+//! [`Vote`] is a statement about it that an approver has signed. [`tally`] works out what votes and
+//! time come to, [`spendable`] whether that permits a call which is presented now. Whoever asks
+//! either gives the terms of the *policy*: what a store says of terms, status or people decides
+//! nothing.
+
+mod form;
+mod id;
+mod words;
+
+mod binding;
+mod set;
+mod shown;
+mod terms;
+
+mod escalation;
+
+mod statement;
+mod vote;
+
+mod moment;
+mod tally;
+
+mod spend;
+
+mod evidence;
+
+#[cfg(test)]
+mod tests;
+
+pub use binding::{Binding, CallKey};
+pub use escalation::{Asked, Escalation, MAX_ESCALATION, NotAnEscalation};
+pub use evidence::{Evidence, EvidenceFault};
+pub use id::{EscalationId, NotAnId};
+pub use moment::Moment;
+pub use set::{ApprovalSet, Member};
+pub use shown::Shown;
+pub use spend::{Presented, Unspendable, spendable};
+pub use statement::{FIRST_LINE, Statement};
+pub use tally::{Case, History, Uncounted, Verdict, tally};
+pub use terms::Terms;
+pub use vote::{Cast, MAX_NOTE, NotAVote, Vote};
+pub use words::{Choice, Finalization, Status, Strategy, TimeoutAction};
