@@ -2,9 +2,8 @@ use super::escalation::{Escalation, NotAnEscalation};
 use super::id::EscalationId;
 use super::moment::Moment;
 use super::tally::{Case, History, Verdict, tally};
-use super::vote::{Cast, NotAVote, Vote};
+use super::vote::{Cast, NotAVote};
 use super::words::{Finalization, Status};
-use crate::clock::Timestamp;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -17,7 +16,8 @@ use std::collections::BTreeMap;
 /// cannot be checked, and is counted: see [`Evidence::unchecked`].
 #[derive(Debug, Default)]
 pub struct Evidence {
-    open: BTreeMap<EscalationId, Kept>,
+    /// `None` where it was decided: what comes later changes nothing.
+    all: BTreeMap<EscalationId, Option<Kept>>,
     unchecked: u64,
 }
 
@@ -25,7 +25,6 @@ pub struct Evidence {
 struct Kept {
     escalation: Escalation,
     casts: Vec<Cast>,
-    ended: Option<Finalization>,
 }
 
 /// What a line about an approval has wrong.
@@ -41,6 +40,12 @@ pub enum EvidenceFault {
     /// Its decision is none.
     #[error("its decision is not in the form that sec0 writes")]
     Decision,
+    /// The id of the line is none, or another one than that of what it is about.
+    #[error("`escalation_id` is not that of what the line is about")]
+    OtherId,
+    /// A kind of line that this version does not know.
+    #[error("this version of sec0 knows no such event about an approval")]
+    UnknownEvent,
     /// An escalation with this id was created before.
     #[error("the escalation was created before")]
     CreatedTwice,
@@ -73,21 +78,21 @@ impl Evidence {
     /// It is none, or was there before.
     pub fn created(&mut self, escalation: &str) -> Result<(), EvidenceFault> {
         let escalation = Escalation::parse(escalation)?;
-        let kept = Kept { casts: Vec::new(), ended: None, escalation };
-        match self.open.insert(kept.escalation.id(), kept) {
+        let kept = Kept { casts: Vec::new(), escalation };
+        match self.all.insert(kept.escalation.id(), Some(kept)) {
             Some(_) => Err(EvidenceFault::CreatedTwice),
             None => Ok(()),
         }
     }
 
-    /// Takes the value of `vote` of a line `event: approval_vote` with this `ts`.
+    /// Takes the value of `cast` of a line `event: approval_vote`.
     ///
     /// # Errors
     ///
     /// It is none, or none of the escalation's people signed it.
-    pub fn vote(&mut self, vote: &str, ts: Timestamp) -> Result<(), EvidenceFault> {
-        let vote = Vote::parse(vote)?;
-        let Some(kept) = self.open.get_mut(&vote.escalation_id()) else {
+    pub fn vote(&mut self, cast: &str) -> Result<(), EvidenceFault> {
+        let Cast { vote, taken_at } = Cast::parse(cast)?;
+        let Some(Some(kept)) = self.all.get_mut(&vote.escalation_id()) else {
             self.unchecked += 1;
             return Ok(());
         };
@@ -99,7 +104,7 @@ impl Evidence {
         if !holds {
             return Err(EvidenceFault::NotAMembers);
         }
-        kept.casts.push(Cast { vote, taken_at: ts });
+        kept.casts.push(Cast { vote, taken_at });
         Ok(())
     }
 
@@ -114,13 +119,11 @@ impl Evidence {
     pub fn decided(&mut self, id: EscalationId, decision: &str) -> Result<(), EvidenceFault> {
         let decision: Decision =
             serde_json::from_str(decision).map_err(|_says_no_more| EvidenceFault::Decision)?;
-        let Some(kept) = self.open.get_mut(&id) else {
+        let Some(kept) = self.all.get_mut(&id) else {
             self.unchecked += 1;
             return Ok(());
         };
-        if kept.ended.is_some() {
-            return Err(EvidenceFault::DecidedTwice);
-        }
+        let kept = kept.take().ok_or(EvidenceFault::DecidedTwice)?;
         let terms = kept.escalation.terms();
         let by_time = matches!(
             decision.finalization_reason,
@@ -130,14 +133,37 @@ impl Evidence {
             Moment { wall: kept.escalation.created_at(), measured: by_time.then(|| terms.ttl()) };
         let history = History { casts: &kept.casts, ended: None };
         let verdict = tally(&Case::new(&kept.escalation, terms), &history, moment);
-        if !decision.is(&verdict) {
-            return Err(EvidenceFault::DoesNotFollow);
-        }
-        kept.ended = verdict.finalization;
-        Ok(())
+        if decision.is(&verdict) { Ok(()) } else { Err(EvidenceFault::DoesNotFollow) }
     }
 
-    /// How many lines are about escalations whose creation was not seen.
+    /// Takes one line about an approval: its `event`, its `escalation_id`, and the JSON of its member
+    /// `escalation`, `cast` or `decision`.
+    ///
+    /// # Errors
+    ///
+    /// It does not hold, or its id is not that of what it is about.
+    pub fn line(&mut self, event: &str, id: &str, about: &str) -> Result<(), EvidenceFault> {
+        let id = id.parse().map_err(|_no_id| EvidenceFault::OtherId)?;
+        match event {
+            "approval_created" if Escalation::parse(about)?.id() == id => self.created(about),
+            "approval_vote" if Cast::parse(about)?.vote.escalation_id() == id => self.vote(about),
+            "approval_decided" => self.decided(id, about),
+            "approval_created" | "approval_vote" => Err(EvidenceFault::OtherId),
+            _ => Err(EvidenceFault::UnknownEvent),
+        }
+    }
+
+    /// For a verifier of logs: takes the lines of one of them.
+    #[expect(clippy::type_complexity, reason = "the verifier's name for it is a sibling's")]
+    pub fn check() -> Box<dyn FnMut(&str, &str, &str) -> Result<(), String>> {
+        let mut evidence = Self::default();
+        Box::new(move |event, id, about| {
+            evidence.line(event, id, about).map_err(|fault| fault.to_string())
+        })
+    }
+
+    /// How many lines could not be checked: they are about escalations whose creation was not seen, or
+    /// are votes on decided ones.
     pub fn unchecked(&self) -> u64 {
         self.unchecked
     }

@@ -35,12 +35,14 @@ pub struct Vote {
 
 /// A vote, and when the store took it. The order in which votes were taken is the order in which
 /// they count.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[expect(clippy::exhaustive_structs, reason = "a store keeps both parts")]
 pub struct Cast {
     /// The vote.
     pub vote: Vote,
     /// When it was taken, on the wall clock of the machine with the store.
+    #[serde(rename = "taken_at_ms", with = "form::millis")]
     pub taken_at: Timestamp,
 }
 
@@ -68,6 +70,23 @@ pub enum NotAVote {
     /// Another text for the same value.
     #[error("the vote is not in its canonical form")]
     NotCanonical,
+}
+
+impl Cast {
+    /// Reads the canonical form, as records have it.
+    ///
+    /// # Errors
+    ///
+    /// It is anything else.
+    pub fn parse(text: &str) -> Result<Self, NotAVote> {
+        if text.len() > MAX_VOTE {
+            return Err(NotAVote::TooLong);
+        }
+        let cast: Self = serde_json::from_str(text)
+            .map_err(|error| NotAVote::Form { line: error.line(), column: error.column() })?;
+        cast.vote.is_within_bounds()?;
+        if canonical_of(&cast)? == text { Ok(cast) } else { Err(NotAVote::NotCanonical) }
+    }
 }
 
 impl Vote {
@@ -111,10 +130,7 @@ impl Vote {
     ///
     /// It is too long, which a vote that could be made is not.
     pub fn canonical(&self) -> Result<String, NotAVote> {
-        let mut bytes = Vec::new();
-        let limits = Limits { max_len: MAX_VOTE, ..Limits::default() };
-        canonical::append(&mut bytes, self, limits).map_err(|_only_length| NotAVote::TooLong)?;
-        String::from_utf8(bytes).map_err(|_json_is_text| NotAVote::NotCanonical)
+        canonical_of(self)
     }
 
     /// Who says that he votes.
@@ -169,4 +185,11 @@ impl Vote {
         }
         Ok(())
     }
+}
+
+fn canonical_of<T: Serialize>(value: &T) -> Result<String, NotAVote> {
+    let mut bytes = Vec::new();
+    let limits = Limits { max_len: MAX_VOTE, ..Limits::default() };
+    canonical::append(&mut bytes, value, limits).map_err(|_only_length| NotAVote::TooLong)?;
+    String::from_utf8(bytes).map_err(|_json_is_text| NotAVote::NotCanonical)
 }

@@ -1,3 +1,4 @@
+use super::MAX_LINE;
 use super::chain::Ties;
 use super::day::Day;
 use super::envelope::Site;
@@ -6,9 +7,11 @@ use super::lapse::Lapse;
 use super::listed::Listed;
 use super::sink::Cut;
 use crate::call::{CircuitChange, CircuitState, LockRule, ServerIdent, SpanIds, ToolName};
+use crate::canonical::{self, CanonicalError, Limits};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::sign::PublicKey;
+use serde::Serialize;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -32,6 +35,15 @@ enum What {
     Circuit { server: Arc<ServerIdent>, name: Box<str>, change: CircuitChange },
     Policy(PolicyReload),
     ToolsList(Box<Listed>),
+    Approval { id: [u8; 16], step: Step, body: Box<str> },
+}
+
+/// How far an approval has come.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Created,
+    Voted,
+    Decided { granted: bool },
 }
 
 /// What became of a version of the policy that was found while the program ran.
@@ -120,6 +132,66 @@ impl Event {
         Self { at, span: SpanIds::default(), what: What::ToolsList(Box::new(listed)) }
     }
 
+    /// A call waits for an approval: the escalation `id`, in whole. `span` is the call that asks.
+    ///
+    /// # Errors
+    ///
+    /// `escalation` has no canonical form, or is longer than an event may be.
+    pub fn approval_created<T: Serialize + ?Sized>(
+        at: Timestamp,
+        span: SpanIds,
+        id: [u8; 16],
+        escalation: &T,
+    ) -> Result<Self, CanonicalError> {
+        Self::approval(at, span, id, Step::Created, escalation)
+    }
+
+    /// Somebody has voted on the escalation `id`, signed by a key of its set. `cast` is the vote and
+    /// when the store took it, which may be long before the log sees it.
+    ///
+    /// # Errors
+    ///
+    /// `cast` has no canonical form, or is longer than an event may be.
+    pub fn approval_vote<T: Serialize + ?Sized>(
+        at: Timestamp,
+        span: SpanIds,
+        id: [u8; 16],
+        cast: &T,
+    ) -> Result<Self, CanonicalError> {
+        Self::approval(at, span, id, Step::Voted, cast)
+    }
+
+    /// The escalation `id` was decided, behind the lines of its votes; `granted` where the call may
+    /// be made.
+    ///
+    /// # Errors
+    ///
+    /// `decision` has no canonical form, or is longer than an event may be.
+    pub fn approval_decided<T: Serialize + ?Sized>(
+        at: Timestamp,
+        span: SpanIds,
+        id: [u8; 16],
+        granted: bool,
+        decision: &T,
+    ) -> Result<Self, CanonicalError> {
+        Self::approval(at, span, id, Step::Decided { granted }, decision)
+    }
+
+    fn approval<T: Serialize + ?Sized>(
+        at: Timestamp,
+        span: SpanIds,
+        id: [u8; 16],
+        step: Step,
+        body: &T,
+    ) -> Result<Self, CanonicalError> {
+        // With its ties the line stays a record, and readers take so much depth below it.
+        let limits = Limits { max_depth: 16, max_len: MAX_LINE / 2 };
+        let mut bytes = Vec::new();
+        canonical::append(&mut bytes, body, limits)?;
+        let body = String::from_utf8(bytes).map_err(|_json_is_text| CanonicalError::Malformed)?;
+        Ok(Self { at, span, what: What::Approval { id, step, body: body.into() } })
+    }
+
     /// The log could not be written for a while; these were counted.
     pub(super) fn recovery(at: Timestamp, missed: Missed) -> Self {
         Self { at, span: SpanIds::default(), what: What::Missed(missed) }
@@ -182,6 +254,8 @@ enum Member<'a> {
     Digest(Digest),
     Flag(bool),
     Hex(&'a [u8]),
+    /// Canonical as it stands.
+    Json(&'a str),
     Null,
     Text(Cow<'a, str>),
     Ts(Timestamp),
@@ -194,6 +268,7 @@ impl Member<'_> {
             Self::Digest(digest) => line.digest(key, digest),
             Self::Flag(flag) => line.flag(key, *flag),
             Self::Hex(bytes) => line.hex(key, bytes),
+            Self::Json(text) => line.json(key, text),
             Self::Null => line.null(key),
             Self::Text(text) => line.text(key, text),
             Self::Ts(at) => line.ts(key, *at),
@@ -223,7 +298,7 @@ fn drift<'a>(lapse: &'a Lapse, out: &mut Vec<(&'static str, Member<'a>)>) {
 impl What {
     /// Adds the members that only this kind of event has.
     fn members<'a>(&'a self, out: &mut Vec<(&'static str, Member<'a>)>) {
-        use Member::{Digest, Null, Text, Ts, Whole};
+        use Member::{Digest, Hex, Json, Null, Text, Ts, Whole};
         match self {
             Self::Cut(cut) => {
                 out.extend([("cut_bytes", Whole(cut.bytes)), ("file", Text((&*cut.file).into()))]);
@@ -272,6 +347,9 @@ impl What {
                 ("tools_shown", Whole(listed.shown)),
                 ("tools_withheld", Whole(listed.withheld)),
             ]),
+            Self::Approval { id, step, body } => {
+                out.extend([("escalation_id", Hex(id)), (step.member(), Json(body))]);
+            }
             Self::Policy(PolicyReload::Taken { was, now }) => out
                 .extend([("policy_digest", Digest(*now)), ("policy_digest_before", Digest(*was))]),
             Self::Policy(PolicyReload::Refused { stays, found, problems }) => out.extend([
@@ -292,6 +370,7 @@ impl What {
             Self::Circuit { .. } => "circuit",
             Self::Policy(_) => "policy_reload",
             Self::ToolsList(_) => "tools_list",
+            Self::Approval { step, .. } => step.kind(),
         }
     }
 
@@ -303,17 +382,39 @@ impl What {
             | Self::KeyChange(_)
             | Self::Retention(_)
             | Self::ToolsList(_)
-            | Self::Policy(PolicyReload::Taken { .. }) => "ok",
+            | Self::Policy(PolicyReload::Taken { .. })
+            | Self::Approval { step: Step::Created | Step::Voted, .. }
+            | Self::Approval { step: Step::Decided { granted: true }, .. } => "ok",
             Self::Policy(PolicyReload::Refused { .. }) => "error",
             Self::Circuit { change, .. } => match change.state {
                 CircuitState::Closed => "ok",
                 CircuitState::Open => "error",
             },
-            Self::RegistryMutation { .. } => "denied",
+            Self::RegistryMutation { .. }
+            | Self::Approval { step: Step::Decided { granted: false }, .. } => "denied",
             Self::RegistryDrift(lapse) => match lapse.rule {
                 LockRule::Require => "denied",
                 LockRule::Warn => "ok",
             },
+        }
+    }
+}
+
+impl Step {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Created => "approval_created",
+            Self::Voted => "approval_vote",
+            Self::Decided { .. } => "approval_decided",
+        }
+    }
+
+    /// The member in which the event has what it is about.
+    fn member(self) -> &'static str {
+        match self {
+            Self::Created => "escalation",
+            Self::Voted => "cast",
+            Self::Decided { .. } => "decision",
         }
     }
 }

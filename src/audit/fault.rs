@@ -108,6 +108,9 @@ pub enum Fault {
         /// The `seq` of the line that introduced the next key.
         seq: u64,
     },
+    /// What a line about an approval says does not hold.
+    #[error("a line about an approval does not hold: {0}")]
+    Approval(String),
     /// A key change without a key.
     #[error(
         "`new_key_id` and `new_public_key` are not one Ed25519 key and its id; the line was made \

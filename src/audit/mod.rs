@@ -79,7 +79,9 @@ pub use queue::{Health, Slot};
 pub use raw::{Capture, Direction, RawContext, RawPayloads};
 pub use sink::{AuditSink, Cut, Tail};
 pub use stream::{BadWriterId, Stream};
-pub use verify::{ProveError, Proven, Totals, Verifier, prove, verify_dir, verify_line};
+pub use verify::{
+    ApprovalCheck, ProveError, Proven, Totals, Verifier, prove, verify_dir, verify_line,
+};
 
 /// The most bytes of one line, without its line end: a longer one is no record.
 pub const MAX_LINE: usize = 1024 * 1024;

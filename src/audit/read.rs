@@ -18,6 +18,9 @@ pub(super) struct Line<'a> {
     pub(super) tenant: Option<&'a str>,
     pub(super) new_key_id: Option<&'a str>,
     pub(super) new_public_key: Option<&'a str>,
+    /// Of a line about an approval: which, and the JSON of what it is about.
+    pub(super) escalation_id: Option<&'a str>,
+    pub(super) about: Option<&'a str>,
     /// A start of the writer completed the line after a crash.
     pub(super) recovered: bool,
     /// What stands before and behind the member `sig` and one comma next to it.
@@ -71,6 +74,8 @@ impl<'a> Line<'a> {
             "tenant" => self.tenant = text,
             "new_key_id" => self.new_key_id = text,
             "new_public_key" => self.new_public_key = text,
+            "escalation_id" => self.escalation_id = text,
+            "escalation" | "cast" | "decision" => self.about = Some(member.value),
             "recovered" => self.recovered = member.value == "true",
             "sig" => {
                 self.sig = text;

@@ -1,3 +1,4 @@
+mod evidence;
 mod exhaustive;
 mod forged;
 mod golden;

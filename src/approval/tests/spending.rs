@@ -65,7 +65,7 @@ fn terms_that_were_changed_in_the_store_permit_nothing() {
         let asked = escalation(forged);
         let casts = [approve(&asked, "mallory"), approve(&asked, "bo")];
         let presented = Presented { terms: &policy, ..same(&asked) };
-        assert_eq!(present(&asked, &casts, &presented), Err(Unspendable::OtherPolicy));
+        assert_eq!(present(&asked, &casts, &presented), Err(OtherPolicy));
     }
 }
 
@@ -78,20 +78,20 @@ fn it_is_spent_once_used_in_time_and_only_when_approved() {
     let spend = |escalation, history: &History<'_>, moment, is_spent| {
         spendable(escalation, history, &presented, moment, is_spent).map(|_| ())
     };
-    assert_eq!(spend(Some(&asked), &history, moment(5), true), Err(Unspendable::Spent));
-    assert_eq!(spend(None, &history, moment(5), false), Err(Unspendable::Unknown));
+    assert_eq!(spend(Some(&asked), &history, moment(5), true), Err(Spent));
+    assert_eq!(spend(None, &history, moment(5), false), Err(Unknown));
     assert_eq!(spend(Some(&asked), &history, moment(TTL - 1), false), Ok(()));
-    assert_eq!(spend(Some(&asked), &history, moment(TTL), false), Err(Unspendable::Expired));
+    assert_eq!(spend(Some(&asked), &history, moment(TTL), false), Err(Expired));
     // The wall clock was set back, and the program has measured.
     let back = Moment { wall: seconds(1), measured: Some(Duration::from_secs(TTL)) };
-    assert_eq!(spend(Some(&asked), &history, back, false), Err(Unspendable::Expired));
+    assert_eq!(spend(Some(&asked), &history, back, false), Err(Expired));
     let not = |casts: &[Cast], after| {
         let history = History { casts, ended: history.ended };
         spend(Some(&asked), &history, moment(after), false).unwrap_err()
     };
-    assert_eq!(not(&[], 5), Unspendable::NotApproved(Status::Pending));
-    assert_eq!(not(&[], TTL), Unspendable::NotApproved(Status::Expired));
-    assert_eq!(not(&[reject(&asked, "bo")], 5), Unspendable::NotApproved(Status::Rejected));
+    assert_eq!(not(&[], 5), NotApproved(Status::Pending));
+    assert_eq!(not(&[], TTL), NotApproved(Status::Expired));
+    assert_eq!(not(&[reject(&asked, "bo")], 5), NotApproved(Status::Rejected));
 }
 
 #[test]
@@ -109,11 +109,11 @@ fn what_time_approved_can_be_used_for_as_long_again() {
     let high = Severity::High;
     assert_eq!(spend(moment(TTL), high), Ok(()));
     assert_eq!(spend(moment(2 * TTL - 1), high), Ok(()));
-    assert_eq!(spend(moment(2 * TTL), high), Err(Unspendable::Expired));
+    assert_eq!(spend(moment(2 * TTL), high), Err(Expired));
     let unmeasured = Moment::at(seconds(i64::try_from(TTL).unwrap()));
-    assert_eq!(spend(unmeasured, high), Err(Unspendable::NotApproved(Status::Pending)));
+    assert_eq!(spend(unmeasured, high), Err(NotApproved(Status::Pending)));
     let critical = spend(moment(TTL), Severity::Critical);
-    assert_eq!(critical, Err(Unspendable::NotApproved(Status::Expired)));
+    assert_eq!(critical, Err(NotApproved(Status::Expired)));
 }
 
 #[test]

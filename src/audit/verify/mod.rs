@@ -18,4 +18,4 @@ pub(super) use tail::TailCheck;
 pub use prove::{ProveError, Proven, prove};
 pub use totals::Totals;
 pub use unchained::verify_line;
-pub use verifier::{Verifier, verify_dir};
+pub use verifier::{ApprovalCheck, Verifier, verify_dir};

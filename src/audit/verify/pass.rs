@@ -5,6 +5,7 @@ use super::seals::{Seal, Seals, read_day};
 use super::source::{Source, count, shown};
 use super::totals::Totals;
 use super::unchained::{self, has_chain, read_text};
+use super::verifier::ApprovalCheck;
 use crate::audit::MAX_LINE;
 use crate::audit::chain::Chain;
 use crate::audit::day::Day;
@@ -52,6 +53,7 @@ pub(super) struct Pass<'p> {
     was_written: bool,
     totals: Totals,
     unsigned: Vec<u8>,
+    approvals: Option<ApprovalCheck>,
 }
 
 impl<'p> Pass<'p> {
@@ -71,7 +73,13 @@ impl<'p> Pass<'p> {
             was_written: false,
             totals: Totals::default(),
             unsigned: Vec::new(),
+            approvals: None,
         }
+    }
+
+    /// The same pass, which shows the lines about approvals to `check`.
+    pub(super) fn with_approvals(self, check: ApprovalCheck) -> Self {
+        Self { approvals: Some(check), ..self }
     }
 
     /// Reads the whole log; `kept` are checkpoints that do not lie in its directory.
@@ -247,6 +255,13 @@ impl<'p> Pass<'p> {
         }
         if is_change {
             self.ring.follow(seq, read)?;
+        }
+        if let Some(event) = read.event.filter(|event| event.starts_with("approval_"))
+            && let Some(check) = &mut self.approvals
+        {
+            let id = read.escalation_id.ok_or(Fault::Missing("escalation_id"))?;
+            let about = read.about.ok_or(Fault::Missing("escalation"))?;
+            check(event, id, about).map_err(Fault::Approval)?;
         }
         let ts = read.ts.ok_or(Fault::Missing("ts"))?;
         if ts.get(..10).and_then(Day::parse).is_none_or(|written| written > day) {

@@ -23,6 +23,10 @@ pub fn verify_dir(dir: &Path, keys: &[PublicKey]) -> Result<Totals, VerifyError>
     Verifier::new(keys)?.verify_dir(dir)
 }
 
+/// Looks at the lines about approvals of one log, in order: the `event`, the `escalation_id`, and the
+/// JSON of the member `escalation`, `cast` or `decision`. The error says what does not hold.
+pub type ApprovalCheck = Box<dyn FnMut(&str, &str, &str) -> Result<(), String>>;
+
 /// Verifies logs against a set of keys.
 #[derive(Debug)]
 pub struct Verifier {
@@ -30,6 +34,7 @@ pub struct Verifier {
     mode: Mode,
     allow_unchained: bool,
     kept: Vec<Seal>,
+    approvals: Option<fn() -> ApprovalCheck>,
 }
 
 impl Verifier {
@@ -45,6 +50,7 @@ impl Verifier {
             mode: Mode::Whole { every_signature: false },
             allow_unchained: false,
             kept: Vec::new(),
+            approvals: None,
         })
     }
 
@@ -63,6 +69,14 @@ impl Verifier {
         if self.mode != Mode::Lines {
             self.mode = Mode::Whole { every_signature: every };
         }
+        self
+    }
+
+    /// The same verifier, which also shows each log's lines about approvals to a check made for that
+    /// log. This module does not know what makes a vote; `approval::Evidence::check` does.
+    #[must_use]
+    pub fn approvals(mut self, check: fn() -> ApprovalCheck) -> Self {
+        self.approvals = Some(check);
         self
     }
 
@@ -147,6 +161,10 @@ impl Verifier {
     }
 
     fn pass<'p>(&self, source: Source<'p>, mode: Mode) -> Pass<'p> {
-        Pass::new(source, mode, self.keys.clone(), self.allow_unchained)
+        let pass = Pass::new(source, mode, self.keys.clone(), self.allow_unchained);
+        match self.approvals {
+            Some(check) if !matches!(mode, Mode::Search { .. }) => pass.with_approvals(check()),
+            Some(_) | None => pass,
+        }
     }
 }

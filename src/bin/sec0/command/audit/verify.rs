@@ -1,6 +1,7 @@
 use super::json;
 use crate::failure::Failure;
 use clap::Args;
+use sec0::approval::Evidence;
 use sec0::audit::{Totals, Verifier, VerifyError};
 use sec0::sign::key_file;
 use sec0::tlog::Note;
@@ -43,7 +44,8 @@ impl Verify {
             self.public_key.iter().map(|file| key_file::read_public(file)).collect();
         let mut verifier = Verifier::new(&keys.map_err(Failure::usage)?)
             .map_err(Failure::usage)?
-            .every_signature(self.every_signature);
+            .every_signature(self.every_signature)
+            .approvals(Evidence::check);
         for file in &self.checkpoint {
             let name = file.display().to_string();
             let bytes = super::read(file, Note::MAX_LEN)?;
