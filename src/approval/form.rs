@@ -25,7 +25,8 @@ macro_rules! as_text {
     };
 }
 
-const WRONG: &str = "a member has another form";
+/// Never shown: an error of reading says where, and nothing of what was read.
+const WRONG: &str = "form";
 
 as_text!(digest: crate::digest::Digest, |it: &crate::digest::Digest| *it, crate::digest::Digest::from_hex);
 as_text!(fingerprint: crate::digest::Fingerprint, |it: &crate::digest::Fingerprint| *it, read_fingerprint);

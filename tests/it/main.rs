@@ -16,6 +16,7 @@ mod plugins;
 mod support;
 mod tools;
 
+mod approvals;
 mod arguments;
 mod bounds;
 mod by_hand;
