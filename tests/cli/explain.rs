@@ -81,6 +81,7 @@ fn the_report_has_the_members_that_scripts_read() {
     let report = explained(&desk, "mcp://demo/write_file@1.0", &TOOLS);
     let members: Vec<_> = report.as_object().unwrap().keys().cloned().collect();
     let expected = [
+        "asks",
         "decision",
         "digest",
         "mode",

@@ -1,4 +1,5 @@
 mod allowlist;
+mod asking;
 mod audit;
 mod coverage;
 mod explain;
