@@ -17,6 +17,7 @@ mod support;
 mod tools;
 
 mod arguments;
+mod asking;
 mod bounds;
 mod by_hand;
 mod claims;

@@ -12,6 +12,7 @@ mod reading;
 mod rows;
 mod schema;
 mod stack;
+mod unanswerable;
 
 use super::*;
 
