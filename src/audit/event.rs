@@ -3,6 +3,7 @@ use super::day::Day;
 use super::envelope::Site;
 use super::json::Object;
 use super::lapse::Lapse;
+use super::listed::Listed;
 use super::sink::Cut;
 use crate::call::{CircuitChange, CircuitState, LockRule, ServerIdent, SpanIds, ToolName};
 use crate::clock::Timestamp;
@@ -30,6 +31,7 @@ enum What {
     RegistryDrift(Box<Lapse>),
     Circuit { server: Arc<ServerIdent>, name: Box<str>, change: CircuitChange },
     Policy(PolicyReload),
+    ToolsList(Box<Listed>),
 }
 
 /// What became of a version of the policy that was found while the program ran.
@@ -111,6 +113,11 @@ impl Event {
     /// A version of the policy was found while the program ran.
     pub fn policy_reload(at: Timestamp, reload: PolicyReload) -> Self {
         Self { at, span: SpanIds::default(), what: What::Policy(reload) }
+    }
+
+    /// A client asked for the tools for the first time under this policy.
+    pub fn tools_list(at: Timestamp, listed: Listed) -> Self {
+        Self { at, span: SpanIds::default(), what: What::ToolsList(Box::new(listed)) }
     }
 
     /// The log could not be written for a while; these were counted.
@@ -258,6 +265,13 @@ impl What {
                 ("target_name", Text((&**name).into())),
                 ("target_server", Text((&**server.at_version()).into())),
             ]),
+            Self::ToolsList(listed) => out.extend([
+                ("policy_digest", Digest(listed.policy)),
+                ("server_snapshot", Digest(listed.registry)),
+                ("target_server", Text((&**listed.server.at_version()).into())),
+                ("tools_shown", Whole(listed.shown)),
+                ("tools_withheld", Whole(listed.withheld)),
+            ]),
             Self::Policy(PolicyReload::Taken { was, now }) => out
                 .extend([("policy_digest", Digest(*now)), ("policy_digest_before", Digest(*was))]),
             Self::Policy(PolicyReload::Refused { stays, found, problems }) => out.extend([
@@ -277,6 +291,7 @@ impl What {
             Self::Retention(_) => "retention",
             Self::Circuit { .. } => "circuit",
             Self::Policy(_) => "policy_reload",
+            Self::ToolsList(_) => "tools_list",
         }
     }
 
@@ -287,6 +302,7 @@ impl What {
             | Self::Revived { .. }
             | Self::KeyChange(_)
             | Self::Retention(_)
+            | Self::ToolsList(_)
             | Self::Policy(PolicyReload::Taken { .. }) => "ok",
             Self::Policy(PolicyReload::Refused { .. }) => "error",
             Self::Circuit { change, .. } => match change.state {

@@ -12,6 +12,7 @@ mod stream;
 mod chain;
 mod envelope;
 mod lapse;
+mod listed;
 mod event;
 
 // Where its threads meet.
@@ -70,6 +71,7 @@ pub use event::{Event, PolicyReload};
 pub use fault::{CheckpointFault, Fault, VerifyError};
 pub use file::FileSink;
 pub use lapse::Lapse;
+pub use listed::Listed;
 pub use log::{Admit, Durable, Log, NotDurable, Refused};
 pub use memory::MemorySink;
 pub use options::LogOptions;

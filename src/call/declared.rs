@@ -38,8 +38,8 @@ struct Node {
     also: Vec<usize>,
     members: Vec<(Box<str>, usize)>,
     any_member: Vec<usize>,
-    /// By position; behind them, and beside them, `items`.
-    first: Vec<usize>,
+    /// By position; behind them, and beside them, `items`. `None` where it is `true` or `false`.
+    first: Vec<Option<usize>>,
     items: Vec<usize>,
 }
 
@@ -53,8 +53,13 @@ impl Declared {
 
     /// Reads the input schema of a tool. References are followed inside it (`#/…`), nowhere else.
     pub fn of_schema(schema: &Map<String, Value>) -> Self {
-        let mut reader =
-            Reader { root: schema, ids: HashMap::new(), nodes: Vec::new(), todo: Vec::new() };
+        let mut reader = Reader {
+            root: schema,
+            anchors: None,
+            ids: HashMap::new(),
+            nodes: Vec::new(),
+            todo: Vec::new(),
+        };
         reader.id(schema);
         while let Some((id, map)) = reader.todo.pop() {
             let node = reader.read(map);
@@ -98,7 +103,8 @@ impl Declared {
     /// What holds for the item at this position.
     pub fn item(&self, here: &Here, index: usize) -> Here {
         let next = |node: &Node| {
-            node.first.get(index).into_iter().chain(&node.items).copied().collect::<Vec<_>>()
+            let first = node.first.get(index).copied().flatten();
+            first.into_iter().chain(node.items.iter().copied()).collect::<Vec<_>>()
         };
         self.closed(self.of(here).flat_map(next).collect())
     }
@@ -176,6 +182,8 @@ impl PlaceKinds {
 /// Reads each subschema once, whoever refers to it.
 struct Reader<'s> {
     root: &'s Map<String, Value>,
+    /// By name; read when the first reference asks.
+    anchors: Option<HashMap<&'s str, &'s Map<String, Value>>>,
     ids: HashMap<*const Map<String, Value>, usize>,
     nodes: Vec<Node>,
     todo: Vec<(usize, &'s Map<String, Value>)>,
@@ -202,12 +210,15 @@ impl<'s> Reader<'s> {
             node.also.extend(target.map(|target| self.id(target)));
         }
         for word in ["allOf", "anyOf", "oneOf"] {
-            node.also.extend(self.each(map.get(word)));
+            node.also.extend(self.each(map.get(word)).into_iter().flatten());
         }
         for word in ["if", "then", "else"] {
             node.also.extend(self.one(map.get(word)));
         }
-        node.also.extend(self.values(map.get("dependentSchemas")).map(|(_, id)| id));
+        // Up to draft 7 the two ways to depend were one keyword.
+        for word in ["dependentSchemas", "dependencies"] {
+            node.also.extend(self.values(map.get(word)).map(|(_, id)| id));
+        }
         node.members.extend(self.values(map.get("properties")));
         node.any_member.extend(self.values(map.get("patternProperties")).map(|(_, id)| id));
         for word in ["additionalProperties", "unevaluatedProperties"] {
@@ -222,10 +233,12 @@ impl<'s> Reader<'s> {
         node
     }
 
-    fn target(&self, reference: &str) -> Option<&'s Map<String, Value>> {
-        let mut parts = reference.strip_prefix('#')?.split('/');
+    fn target(&mut self, reference: &str) -> Option<&'s Map<String, Value>> {
+        let fragment = decoded(reference.strip_prefix('#')?)?;
+        let mut parts = fragment.split('/');
         if parts.next() != Some("") {
-            return None;
+            let root = self.root;
+            return self.anchors.get_or_insert_with(|| anchors(root)).get(&*fragment).copied();
         }
         let Some(first) = parts.next() else { return Some(self.root) };
         let start = self.root.get(&unescaped(first))?;
@@ -241,9 +254,10 @@ impl<'s> Reader<'s> {
         Some(self.id(value?.as_object()?))
     }
 
-    fn each(&mut self, value: Option<&'s Value>) -> Vec<usize> {
+    /// The subschemas of a list, each at its position.
+    fn each(&mut self, value: Option<&'s Value>) -> Vec<Option<usize>> {
         let items = value.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        items.iter().filter_map(|item| self.one(Some(item))).collect()
+        items.iter().map(|item| self.one(Some(item))).collect()
     }
 
     fn values(
@@ -256,6 +270,41 @@ impl<'s> Reader<'s> {
         }
         found.into_iter()
     }
+}
+
+/// The objects of a schema that have a name for references in the same document (`#name`).
+fn anchors(root: &Map<String, Value>) -> HashMap<&str, &Map<String, Value>> {
+    let (mut found, mut todo) = (HashMap::new(), vec![root]);
+    while let Some(map) = todo.pop() {
+        let text = |word: &str| map.get(word).and_then(Value::as_str);
+        let names = [text("$anchor"), text("$dynamicAnchor")];
+        // Up to draft 7 a name was an id that begins with `#`.
+        let id = text("$id").and_then(|id| id.strip_prefix('#'));
+        found.extend(names.into_iter().chain([id]).flatten().map(|name| (name, map)));
+        let mut values: Vec<_> = map.values().collect();
+        while let Some(value) = values.pop() {
+            match value {
+                Value::Object(inner) => todo.push(inner),
+                Value::Array(items) => values.extend(items),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+    }
+    found
+}
+
+/// The fragment of a URI without its percent encoding; `None` where that is none of UTF-8.
+fn decoded(fragment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(fragment.len());
+    let mut rest = fragment.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let digit = |at: usize| char::from(*behind.get(at)?).to_digit(16);
+        let code = digit(0).zip(digit(1)).filter(|_| *first == b'%');
+        let code = code.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        bytes.push(code.unwrap_or(*first));
+        rest = behind.get(if code.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    String::from_utf8(bytes).ok()
 }
 
 fn unescaped(part: &str) -> String {
@@ -281,6 +330,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     fn a_format_is_found_through_every_keyword_that_holds_for_the_value() {
         let url = json!({"type": "string", "format": "uri"});
         let path = json!({"format": "file_path"});
@@ -310,6 +360,39 @@ mod tests {
                 (true, false),
             ),
             (json!({"properties": {"to": {"allOf": [url, path]}}}), &["to"], (true, true)),
+            // A subschema may be `true` or `false`, and takes its position all the same.
+            (
+                json!({"properties": {"to": {"prefixItems": [true, path]}}}),
+                &["to", "1"],
+                (false, true),
+            ),
+            (
+                json!({"properties": {"to": {"prefixItems": [true, path]}}}),
+                &["to", "0"],
+                (false, false),
+            ),
+            (json!({"properties": {"to": {"items": [false, url]}}}), &["to", "1"], (true, false)),
+            (json!({"dependencies": {"x": {"properties": {"to": url}}}}), &["to"], (true, false)),
+            (
+                json!({"properties": {"to": {"$ref": "#/$defs/a%20%C3%A9"}}, "$defs": {"a \u{e9}": url}}),
+                &["to"],
+                (true, false),
+            ),
+            (
+                json!({"properties": {"to": {"$ref": "#place"}}, "$defs": {"p": {"$anchor": "place", "format": "uri"}}}),
+                &["to"],
+                (true, false),
+            ),
+            (
+                json!({"properties": {"to": {"$dynamicRef": "#place"}}, "$defs": {"p": {"$dynamicAnchor": "place", "format": "uri"}}}),
+                &["to"],
+                (true, false),
+            ),
+            (
+                json!({"properties": {"to": {"$ref": "#place"}}, "definitions": {"p": {"$id": "#place", "format": "uri"}}}),
+                &["to"],
+                (true, false),
+            ),
             (json!({"properties": {"to": url}}), &["from"], (false, false)),
             (
                 json!({"properties": {"to": {"$ref": "#/nowhere"}, "x": url}}),

@@ -14,8 +14,10 @@ pub struct Scope<'a> {
     pub principal: &'a str,
     /// The server's name.
     pub server: &'a str,
-    /// The tool, as `name@version`; without `@` where it has no version.
+    /// The tool's name.
     pub tool: &'a str,
+    /// Its version, apart from the name: a name may have an `@` in it.
+    pub version: Option<&'a str>,
     /// The key as the caller sent it.
     pub key: &'a str,
 }
@@ -60,8 +62,18 @@ pub struct Asked {
 impl Scope<'_> {
     /// SHA-256 over the parts, each behind its length, so that no two scopes run together.
     fn key(&self) -> DedupeKey {
-        let parts = [self.tenant, self.principal, self.server, self.tool, self.key];
-        DedupeKey(digest(b"sec0 dedupe key 1", &parts))
+        // A version is never blank, so none is told from one.
+        let version = self.version.unwrap_or_default();
+        let parts = [self.tenant, self.principal, self.server, self.tool, version, self.key];
+        DedupeKey(digest(b"sec0 dedupe key 2", &parts))
+    }
+
+    /// The tool as `name@version`; without `@` where it has no version.
+    fn tool_at_version(&self) -> String {
+        match self.version {
+            Some(version) => format!("{}@{version}", self.tool),
+            None => self.tool.to_owned(),
+        }
     }
 
     fn share(&self) -> Share {
@@ -84,7 +96,7 @@ impl Asked {
         let about = About {
             principal: scope.principal.into(),
             server: scope.server.into(),
-            tool: scope.tool.into(),
+            tool: scope.tool_at_version().into(),
             key: recorded.into(),
         };
         Self { key: scope.key(), share: scope.share(), arguments, about }

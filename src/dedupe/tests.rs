@@ -6,8 +6,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-const SCOPE: Scope<'_> =
-    Scope { tenant: "acme", principal: "user:ana", server: "demo", tool: "pay@1.0", key: "k" };
+const SCOPE: Scope<'_> = Scope {
+    tenant: "acme",
+    principal: "user:ana",
+    server: "demo",
+    tool: "pay",
+    version: Some("1.0"),
+    key: "k",
+};
 
 fn asked(key: &str, arguments: u8) -> Arc<Asked> {
     Arc::new(Asked::new(&Scope { key, ..SCOPE }, key, [arguments; 32]))
@@ -33,10 +39,14 @@ fn a_key_is_another_for_every_part_of_its_scope() {
         Scope { tenant: "other", ..SCOPE },
         Scope { principal: "user:bob", ..SCOPE },
         Scope { server: "other", ..SCOPE },
-        Scope { tool: "pay@2.0", ..SCOPE },
+        Scope { tool: "give", ..SCOPE },
         Scope { key: "l", ..SCOPE },
+        // A tool without a version may have an `@` in its name.
+        Scope { tool: "pay@1.0", version: None, ..SCOPE },
+        Scope { tool: "pay", version: None, ..SCOPE },
+        Scope { version: Some("2.0"), ..SCOPE },
         // The same letters, cut elsewhere.
-        Scope { tool: "pay@1.0k", key: "", ..SCOPE },
+        Scope { version: Some("1.0k"), key: "", ..SCOPE },
         Scope { principal: "user:anademo", server: "", ..SCOPE },
     ];
     let keys: Vec<_> = scopes.iter().map(|scope| Asked::new(scope, "", [0; 32]).key).collect();

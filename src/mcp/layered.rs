@@ -98,19 +98,28 @@ where
 
     /// The frozen tool. While nothing is frozen, what the server says: rmcp checks headers against
     /// it before it passes a call on, and nothing is called by it.
+    ///
+    /// A tool that lists leave out is not told of here either. Its calls are refused by the policy,
+    /// as ever.
     pub(super) fn frozen_tool(&self, name: &str) -> Option<Tool> {
         if self.session.has_seen() {
-            self.session.source.get(name).cloned()
+            let withheld = self.service.withheld(&self.ident);
+            let is_hidden = withheld.is_some_and(|withheld| withheld.hides(name));
+            self.session.source.get(name).filter(|_| !is_hidden).cloned()
         } else {
             self.server.get_tool(name)
         }
     }
 
-    /// The inner server's list, if every tool in it is as it was frozen. A server whose routes were
-    /// taken and that answers no lists is answered for with the frozen tools.
+    /// The inner server's list, if every tool in it is as it was frozen, without the tools that the
+    /// policy shows to nobody. A server whose routes were taken and that answers no lists is answered
+    /// for with the frozen tools.
+    ///
+    /// The server's cursor is kept. Where all of a page is left out, the next one is asked for in its
+    /// place, up to [`MOST_PAGES`]: clients take an empty page for the end of the list.
     pub(super) async fn list(
         &self,
-        request: Option<PaginatedRequestParams>,
+        mut request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         // While nothing is frozen, nothing is shown.
@@ -119,6 +128,30 @@ where
             return Err(list_refused(drift));
         }
         self.admit()?;
+        let mut pages = 0_usize;
+        loop {
+            let mut listed = self.page(request.clone(), context.clone()).await?;
+            pages = pages.saturating_add(1);
+            let Some(withheld) = self.service.withheld(&self.ident) else { return Ok(listed) };
+            let had = listed.tools.len();
+            listed.tools.retain(|tool| !withheld.hides(&tool.name));
+            let is_emptied = listed.tools.is_empty() && had > 0;
+            match &listed.next_cursor {
+                Some(cursor) if is_emptied && pages < MOST_PAGES && !context.ct.is_cancelled() => {
+                    let next = request.unwrap_or_default();
+                    request = Some(next.with_cursor(Some(cursor.clone())));
+                }
+                Some(_) | None => return Ok(listed),
+            }
+        }
+    }
+
+    /// One page of the inner server's list.
+    async fn page(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
         let listed = match self.server.list_tools(request, context).await {
             Err(error) if error.code == ErrorCode::METHOD_NOT_FOUND => {
                 ListToolsResult::with_all_items(self.session.live_tools())
@@ -134,6 +167,9 @@ where
         }
     }
 }
+
+/// The most pages of the server that one page without a tool in it is looked for in.
+const MOST_PAGES: usize = 100;
 
 impl<H, T> Layered<H, T>
 where

@@ -44,7 +44,11 @@ const ALL: &[About] = &[
     on("enforcement", "What refuses."),
     with("security", "{}", "Limits and checks of arguments."),
     with("audit", "{}", "How records are written."),
-    on("expose", "Which tools a client is shown."),
+    with(
+        "expose",
+        "all",
+        "Which tools a client is shown. `all`: every tool that the server lists. `filtered`: those that the policy lets be called, see [above](#what-a-client-is-shown).",
+    ),
     with(
         "rules",
         "[]",

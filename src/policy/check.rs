@@ -7,12 +7,28 @@ use std::collections::HashMap;
 
 /// Holds a document against the schema: what of it is enforced, or everything that is wrong.
 pub(super) fn check(root: &Node) -> Result<Value, Vec<Problem>> {
-    let mut check = Check { problems: Vec::new(), path: String::new(), quiet: false, switch: None };
-    let value = check.value(root, &Shape::Section(schema::ROOT), Place::START);
+    check_as(root, &POLICY)
+}
+
+/// Holds a document of another kind against its own keys.
+pub(super) fn check_as(root: &Node, document: &'static Document) -> Result<Value, Vec<Problem>> {
+    let (problems, path) = (Vec::new(), String::new());
+    let mut check = Check { document, problems, path, quiet: false, switch: None };
+    let value = check.value(root, &Shape::Section(document.keys), Place::START);
     if check.problems.is_empty() { Ok(value) } else { Err(check.problems) }
 }
 
+/// A kind of document: what it is called, its keys, and where a key of this name belongs.
+pub(super) struct Document {
+    pub(super) what: &'static str,
+    pub(super) keys: &'static [Key],
+    pub(super) home_of: fn(&str) -> Option<String>,
+}
+
+const POLICY: Document = Document { what: "policy", keys: schema::ROOT, home_of };
+
 struct Check {
+    document: &'static Document,
     problems: Vec<Problem>,
     path: String,
     /// Inside a section that is off, where no key asks for anything.
@@ -199,7 +215,7 @@ impl Check {
 
     fn unknown(&mut self, place: Place, found: &str, keys: &[Key]) {
         let names: Vec<_> = keys.iter().map(|key| key.name).collect();
-        let advice = match home_of(found) {
+        let advice = match (self.document.home_of)(found) {
             Some(home) => format!("; did you mean `{home}`?"),
             None => hint(found, &names),
         };
@@ -232,10 +248,10 @@ impl Check {
     fn wrong_kind(&mut self, node: &Node, shape: &Shape) {
         if matches!(node.kind, Kind::Nothing) {
             if self.path.is_empty() {
-                let keys = schema::ROOT.iter().filter(|key| key.required);
+                let keys = self.document.keys.iter().filter(|key| key.required);
                 let names: Vec<_> = keys.map(|key| key.name).collect();
-                let names = listed(&names);
-                self.raw(Place::START, format!("the file is empty; a policy must have {names}"));
+                let (what, names) = (self.document.what, listed(&names));
+                self.raw(Place::START, format!("the file is empty; a {what} must have {names}"));
                 return;
             }
             let wanted = shape.wanted();

@@ -3,6 +3,7 @@ use super::asking::Asking;
 use super::document::{Document, Mode, Retention, Said, Security};
 use super::entry::{Entry, Override};
 use super::error::{Place, Problem};
+use super::expose::Expose;
 use super::places::{self, Egress, EgressEntry, Pointer, Root, Roots, Scope};
 use super::rates::Rates;
 use super::rules::{ByTool, Rules};
@@ -46,6 +47,7 @@ pub struct Policy {
     retain_days: Option<u32>,
     store_raw_payloads: bool,
     lock_rule: Option<LockRule>,
+    expose: Expose,
     warnings: Vec<Problem>,
 }
 
@@ -148,6 +150,11 @@ impl Policy {
     /// the policy does not say.
     pub fn lock_rule(&self) -> Option<LockRule> {
         self.lock_rule
+    }
+
+    /// `expose`.
+    pub fn expose(&self) -> Expose {
+        self.expose
     }
 
     /// What this reason does to a call.
@@ -266,6 +273,7 @@ impl Policy {
             line_signing: document.audit.signing,
             store_raw_payloads: document.privacy.store_raw_payloads,
             lock_rule: document.registry.lock,
+            expose: document.expose,
             retain_days: document.audit.retain_days(),
             digest_key_ref: document.audit.digest_key,
             tenant: document.tenant,

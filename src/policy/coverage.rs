@@ -2,7 +2,8 @@ use super::compiled::Policy;
 use super::entry::Entry;
 use super::error::{Place, PolicyError, Problem, shown};
 use super::pattern::{Pattern, Version};
-use crate::call::ToolVersion;
+use super::rules::Schemed;
+use crate::call::{Arguments, ToolVersion};
 use std::collections::HashMap;
 
 /// How the policy fits the tools that a server has.
@@ -55,6 +56,25 @@ impl Policy {
             }
         }
         PolicyError::bounded(found)
+    }
+
+    /// The rules on arguments that can never match a call of the tools that they are for, by the
+    /// schemas of the arguments: at most [`PolicyError::MAX_PROBLEMS`], and a last line where there
+    /// are more. A schema that leaves it open is not warned of, nor a tool without one; for `server`
+    /// see [`warnings_for`](Self::warnings_for).
+    ///
+    /// The layer does not hold calls against schemas: what a rule says of arguments that no schema
+    /// has is held against whoever sends them all the same.
+    pub fn warnings_for_schemas<'t>(
+        &self,
+        server: Option<&'t str>,
+        tools: impl IntoIterator<Item = (&'t str, Option<&'t ToolVersion>, Option<&'t Arguments>)>,
+    ) -> Vec<Problem> {
+        let tools: Vec<_> = tools
+            .into_iter()
+            .map(|(name, version, schema)| Schemed { name, version, schema })
+            .collect();
+        PolicyError::bounded(self.rules().misfits(server, &tools))
     }
 }
 

@@ -1,3 +1,4 @@
+use super::expose::Expose;
 use super::limits::{CircuitBreakers, RateEntry};
 use super::words;
 use crate::call::{AuditMode, AuditModes, LineSigning, LockRule, Op, Reason};
@@ -28,6 +29,8 @@ pub(super) struct Document {
     pub(super) privacy: Privacy,
     #[serde(default)]
     pub(super) registry: Registry,
+    #[serde(default)]
+    pub(super) expose: Expose,
     /// Read from the tree, where each part has its place.
     #[serde(default, rename = "rules")]
     pub(super) _rules: Vec<IgnoredAny>,

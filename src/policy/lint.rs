@@ -1,6 +1,8 @@
 use super::compiled::Policy;
 use super::document::Mode;
 use super::error::{Place, Problem, shown};
+use super::expose::Expose;
+use super::idle::lacking;
 use super::pattern::Pattern;
 use super::places::{EgressEntry, Root};
 use super::tree::{Kind, Node};
@@ -27,6 +29,19 @@ pub(super) fn lint(policy: &Policy, root: &Node) -> Vec<Problem> {
             );
             deny_on.say(&mut found, &advice);
         }
+    }
+    for reason in policy.deny_on() {
+        if let Some(key) = lacking(policy, *reason) {
+            let advice = format!(
+                "has `{reason}`, which nothing raises without `{key}`; set it, or take the reason out"
+            );
+            deny_on.say(&mut found, &advice);
+        }
+    }
+    if policy.expose() == Expose::Filtered && policy.mode() == Mode::Observe {
+        let advice =
+            "is `filtered`, but in observe mode every tool may be called, so all are listed";
+        Spot::of(root, "expose").say(&mut found, advice);
     }
     if policy.max_payload_bytes() == Some(0) {
         let advice = "is less than 1, so every call with arguments is too large; write at least 1";

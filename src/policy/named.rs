@@ -21,6 +21,13 @@ pub struct MalformedTool {
     fault: Fault,
 }
 
+impl MalformedTool {
+    /// The same, in words that follow a key.
+    pub(super) fn predicate(&self) -> String {
+        format!("is `{}`, {}", shown(&self.text), self.fault)
+    }
+}
+
 impl NamedTool {
     /// Reads the name of one tool, of at most 512 bytes.
     ///

@@ -157,7 +157,64 @@ impl<S: AsRef<str>> Pattern<S> {
     }
 }
 
+impl<S: AsRef<str>> Pattern<S> {
+    /// True when every tool that `other` matches is matched by this one. The tool in `server/tool`
+    /// is what follows the last slash, as people write it.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Everything, _) => true,
+            (Self::Server(server), Self::Server(other)) => server.as_ref() == other.as_ref(),
+            (Self::Server(server), Self::OfServer(path, _)) => {
+                path.as_ref().rsplit_once('/').is_some_and(|(of, _)| of == server.as_ref())
+            }
+            (Self::OfServer(path, version), Self::OfServer(other, asked)) => {
+                path.as_ref() == other.as_ref() && version.covers(asked)
+            }
+            (Self::Anywhere(name, version), Self::Anywhere(other, asked)) => {
+                name.as_ref() == other.as_ref() && version.covers(asked)
+            }
+            (Self::Anywhere(name, version), Self::OfServer(path, asked)) => {
+                let tool = path.as_ref().rsplit_once('/').map(|(_, tool)| tool);
+                tool == Some(name.as_ref()) && version.covers(asked)
+            }
+            (Self::Server(_) | Self::OfServer(..) | Self::Anywhere(..), _) => false,
+        }
+    }
+
+    /// True when it matches tools of this name and version, of the server that is named; without a
+    /// name they are taken for its own server's.
+    pub(super) fn is_for(
+        &self,
+        server: Option<&str>,
+        tool: &str,
+        version: Option<&ToolVersion>,
+    ) -> bool {
+        if let Some(server) = server {
+            return self.matches(ToolRef::new(server, tool, version)).is_some();
+        }
+        match self {
+            Self::Everything | Self::Server(_) => true,
+            Self::Anywhere(name, asked) => {
+                name.as_ref() == tool && asked.matches(version).is_some()
+            }
+            Self::OfServer(path, asked) => {
+                let server = path.as_ref().strip_suffix(tool).and_then(|of| of.strip_suffix('/'));
+                server.is_some() && asked.matches(version).is_some()
+            }
+        }
+    }
+}
+
 impl<S: AsRef<str>> Version<S> {
+    /// True when every version that `other` asks for is one that this asks for.
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unsaid | Self::Star, _) => true,
+            (Self::One(version), Self::One(other)) => version.as_ref() == other.as_ref(),
+            (Self::One(_), Self::Unsaid | Self::Star) => false,
+        }
+    }
+
     pub(super) fn matches(&self, version: Option<&ToolVersion>) -> Option<MatchKind> {
         match self {
             Self::One(one) => {

@@ -21,7 +21,6 @@ const MANDATES: &str = "mandates are not verified yet, and are not accepted unve
 const JUDGE: &str = "the judging of text by a model is not built yet";
 const SCANS: &str = "code scans run beside the server, and none is wired in yet";
 const UPLOAD: &str = "the export of the log is not built yet";
-const HIDING: &str = "every tool is listed; hiding some is not built yet";
 const SIGNED: &str = "every record is signed, and that cannot be turned off";
 
 /// The keys of the document itself.
@@ -34,7 +33,7 @@ pub(super) const ROOT: &[Key] = &[
     Key::new("enforcement", Section(ENFORCEMENT)).required(),
     Key::new("security", Section(SECURITY)),
     Key::new("audit", Section(AUDIT)),
-    Key::later("expose", Anything, Is("all"), HIDING),
+    Key::new("expose", OneOf(&["all", "filtered"])),
     Key::new("rules", List(&Section(RULE))),
     Key::new("approval_sets", Open(&Section(APPROVAL_SET))),
     Key::new("registry", Section(&[Key::new("lock", OneOf(&["require", "warn"]))])),

@@ -63,27 +63,51 @@ impl Node {
 
     /// The bytes that the policy's digest is taken of: compact JSON with sorted keys.
     ///
-    /// Two files that say the same in another layout, order or quoting have the same bytes.
+    /// Two files that say the same in another layout, order or quoting have the same bytes. A whole
+    /// number beyond 2^53 is a map with its digits: as a number it would have those of the next.
     pub(super) fn canonical(&self) -> Result<Vec<u8>, CanonicalError> {
-        canonical::to_vec(self)
+        canonical::to_vec(&Written::<true>(self))
     }
 }
 
 impl Serialize for Node {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.kind {
+        Written::<false>(self).serialize(serializer)
+    }
+}
+
+/// A value as it is; with `EXACT` for canonical JSON, where a number that is none of its own has
+/// another spelling.
+struct Written<'n, const EXACT: bool>(&'n Node);
+
+impl<const EXACT: bool> Serialize for Written<'_, EXACT> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0.kind {
             Kind::Nothing => serializer.serialize_unit(),
             Kind::Flag(flag) => serializer.serialize_bool(*flag),
-            Kind::Number(number) => number.serialize(serializer),
+            Kind::Number(number) => match beyond_doubles(number).filter(|_| EXACT) {
+                Some(digits) => serializer.collect_map([("\0whole", digits)]),
+                None => number.serialize(serializer),
+            },
             Kind::Text(text) => serializer.serialize_str(text),
-            Kind::List(items) => serializer.collect_seq(items),
+            Kind::List(items) => serializer.collect_seq(items.iter().map(Written::<EXACT>)),
             Kind::Map(entries) => {
-                let named = entries.iter().filter_map(|(key, value)| Some((key.text()?, value)));
+                let named = entries.iter();
+                let named =
+                    named.filter_map(|(key, value)| Some((key.text()?, Written::<EXACT>(value))));
                 let sorted: BTreeMap<_, _> = named.collect();
                 serializer.collect_map(sorted)
             }
         }
     }
+}
+
+/// The digits of a whole number that is none of the doubles that canonical JSON writes: two such
+/// numbers would have the same bytes, and a policy with the one would pass for that with the other.
+fn beyond_doubles(number: &serde_json::Number) -> Option<String> {
+    const EXACT: u64 = 1 << 53;
+    let whole = number.as_u64().or_else(|| Some(number.as_i64()?.unsigned_abs()))?;
+    (whole > EXACT).then(|| number.to_string())
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -134,8 +158,11 @@ impl<'de> Visitor<'de> for KindVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Kind, E> {
+        // Above, `9007199254740993.0` would be another whole number than the one that is written.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
         // `64.0` and `64` are one number, here and in the digest.
         if number.fract() == 0.0
+            && number.abs() <= EXACT
             && let Ok(whole) = format!("{number:.0}").parse::<i64>()
         {
             return Ok(Kind::Number(whole.into()));

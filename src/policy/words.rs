@@ -2,6 +2,7 @@
 //! follow the key.
 
 use super::error::shown;
+use super::named::NamedTool;
 use super::pattern::Pattern;
 use super::places::{self, EgressEntry, Pointer, Root};
 use super::shape::{hint, listed};
@@ -29,6 +30,16 @@ pub(super) fn rule_id(text: &str) -> Result<(), String> {
 /// The name of a person, a role, a caller or a set of people.
 pub(super) fn name(text: &str) -> Result<(), String> {
     named(text, MOST_OF_A_NAME)
+}
+
+/// The name of a test: it stands in reports.
+pub(super) fn test_name(text: &str) -> Result<(), String> {
+    named(text, MOST_OF_A_TENANT)
+}
+
+/// One tool, as a call has it.
+pub(super) fn one_tool(text: &str) -> Result<(), String> {
+    NamedTool::parse(text).map(|_| ()).map_err(|malformed| malformed.predicate())
 }
 
 fn named(text: &str, most: usize) -> Result<(), String> {

@@ -66,6 +66,11 @@ impl Definition {
         self
     }
 
+    /// The schema of its arguments, where it was kept.
+    pub fn schema(&self) -> Option<&Arguments> {
+        self.schema.as_deref()
+    }
+
     /// Which arguments the schema declares as URLs and paths. It is read once, when somebody first
     /// asks.
     pub fn declared(&self) -> &Declared {

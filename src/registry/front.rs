@@ -1,5 +1,6 @@
 use super::lock::LockRefused;
 use super::snapshot::{Drift, Snapshot};
+use super::withheld::Withheld;
 use crate::call::{ServerIdent, ToolVersion};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +16,12 @@ pub trait Freeze {
     /// Why nothing of `server` is to be shown or called: its frozen tools are not those in its lock
     /// file, and the policy requires it. `None` while nothing is frozen.
     fn refused(&self, _server: &Arc<ServerIdent>) -> Option<LockRefused> {
+        None
+    }
+
+    /// The frozen tools of `server` that nobody is shown; `None` where all are, and while nothing is
+    /// frozen.
+    fn withheld(&self, _server: &Arc<ServerIdent>) -> Option<Arc<Withheld>> {
         None
     }
 

@@ -12,9 +12,11 @@ mod definition;
 mod front;
 pub mod lock;
 mod snapshot;
+mod withheld;
 
 pub use check::{Live, Look, Sight, Sighted, check};
 pub use definition::{Definition, HandlerId};
 pub use front::{Denials, Freeze, FrozenError, Manner};
 pub use lock::{Lock, LockDrift, LockError, LockRefused};
 pub use snapshot::{Drift, Snapshot};
+pub use withheld::Withheld;

@@ -1,12 +1,18 @@
 use super::authorize::Judged;
 use super::future::StepFuture;
 use super::step::step;
-use crate::call::{Dedupe as Became, Facts, Lasting, Reason, Refusal, Reply, Retry, TrailWatch};
+use crate::call::{
+    Arguments, Dedupe as Became, Facts, Lasting, Reason, Refusal, Reply, Retry, ToolVersion,
+    TrailWatch,
+};
 use crate::clock::Clock;
 use crate::dedupe::{Answer, Asked, Begun, DedupeStore, Ending, Scope, StoreError, Ticket};
+use crate::digest::Digest;
 use crate::identity::{Claimant, sent_idempotency_key};
 use crate::limit::Deadline;
+use crate::policy::Ruling;
 use pin_project_lite::pin_project;
+use serde_json::Value;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -80,20 +86,24 @@ fn question<X: Claimant>(judged: &Judged<X>) -> Option<Question> {
     let entered = identified.entered();
     let (call, shared) = (entered.call(), entered.shared());
     let keeping = shared.dedupe.as_ref()?;
+    // What must be approved today goes on to `approve`: until there are approvals it is refused, and
+    // so is its repeat.
+    if judged.verdict().ruling() >= Ruling::Ask {
+        return None;
+    }
     let (recorded, arguments) = entered.trail().with(noted)??;
     let sent = sent_idempotency_key(&call.door)?;
     let definition = judged.intact().definition();
-    let tool = match &definition.version {
-        Some(version) => format!("{}@{}", definition.name, version.as_str()),
-        None => definition.name.to_string(),
-    };
     let scope = Scope {
         tenant: entered.policy().tenant(),
         principal: identified.principal().name(),
         server: call.server.name(),
-        tool: &tool,
+        tool: &definition.name,
+        version: definition.version.as_ref().map(ToolVersion::as_str),
         key: &sent,
     };
+    let arguments =
+        call.arguments.as_ref().and_then(|map| exact(arguments, map)).unwrap_or(arguments);
     let asked = Arc::new(Asked::new(&scope, &recorded, arguments));
     // Until when it may wait: never longer than the call.
     let deadline = entered.policy().max_duration();
@@ -119,6 +129,33 @@ fn noted(facts: &mut Facts) -> Option<(Box<str>, [u8; 32])> {
     let keyed = facts.keyed.as_ref().and_then(|keyed| keyed.input);
     // No arguments have no digest, and no arguments have that of zeros.
     has_effect.then(|| (key, facts.input_sha256.or(keyed).unwrap_or_default()))
+}
+
+/// The digest together with every whole number that it has only as the nearest double; `None` where
+/// there is none, and the digest tells all arguments apart.
+fn exact(digest: [u8; 32], arguments: &Arguments) -> Option<[u8; 32]> {
+    const EXACT: u64 = 1 << 53;
+    let mut bytes = Vec::new();
+    let mut todo: Vec<_> = arguments.values().collect();
+    while let Some(value) = todo.pop() {
+        match value {
+            Value::Number(number) => {
+                let whole = number.as_u64().or_else(|| Some(number.as_i64()?.unsigned_abs()));
+                if whole.is_some_and(|whole| whole > EXACT) {
+                    bytes.extend_from_slice(number.to_string().as_bytes());
+                    bytes.push(b',');
+                }
+            }
+            Value::Array(items) => todo.extend(items),
+            Value::Object(map) => todo.extend(map.values()),
+            Value::Null | Value::Bool(_) | Value::String(_) => {}
+        }
+    }
+    if bytes.is_empty() {
+        return None;
+    }
+    bytes.extend_from_slice(&digest);
+    Some(*Digest::of(&bytes).as_bytes())
 }
 
 type Question = Pin<Box<dyn Future<Output = Result<Begun, Refusal>> + Send>>;

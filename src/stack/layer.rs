@@ -11,7 +11,7 @@ use super::{
 use crate::audit::{Event, ShutdownError};
 use crate::call::{ServerIdent, SpanIds, ToolName};
 use crate::registry::lock::digest_of_this_program;
-use crate::registry::{Drift, Freeze, Lock, LockError, LockRefused, Manner, Snapshot};
+use crate::registry::{Drift, Freeze, Lock, LockError, LockRefused, Manner, Snapshot, Withheld};
 use crate::sign::Signer;
 use std::path::Path;
 use std::sync::Arc;
@@ -141,7 +141,8 @@ impl<M> Sec0SecurityLayer<M> {
     /// itself from time to time. Without [`Sec0Options::policy_source`](super::Sec0Options::policy_source)
     /// there is never a newer one.
     ///
-    /// Blocks while the source does: for a file, the time that it takes to read it.
+    /// Blocks while the source does, and for 20 ms between its two looks: a file that is still being
+    /// written by then is taken as it stands, if it is a policy. Call it when the file is whole.
     pub fn reload(&self) -> Reload {
         self.shared.reload()
     }
@@ -304,6 +305,10 @@ impl<S> Freeze for Trace<S> {
 
     fn refused(&self, server: &Arc<ServerIdent>) -> Option<LockRefused> {
         self.shared.finding(server)?.refused.clone()
+    }
+
+    fn withheld(&self, server: &Arc<ServerIdent>) -> Option<Arc<Withheld>> {
+        self.shared.withheld(server)
     }
 
     fn tampering(&self, server: &Arc<ServerIdent>, drift: &Drift) {

@@ -2,11 +2,13 @@
 #![doc = include_str!("../../docs/stack.md")]
 
 mod keeping; // Where idempotency keys are.
+mod lists; // What lists of tools leave out.
 mod lock; // The server is the one in its lock file.
 mod reloading; // Where a newer policy comes from.
 mod regime; // A policy, and what is counted under it.
 mod shared; // The state that the steps share.
 mod circuit; // Whether a tool is left alone for a while.
+mod expose; // Judges what lists of tools show.
 mod step; // The shape that they share.
 mod future; // The future that they share.
 mod reload; // A newer policy, while calls are judged.

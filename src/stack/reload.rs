@@ -43,6 +43,9 @@ pub enum ReloadError {
     },
 }
 
+/// Between the two looks of one who does not want to wait for the next round.
+const SETTLES: Duration = Duration::from_millis(20);
+
 impl ReloadError {
     fn problems(&self) -> usize {
         match self {
@@ -55,9 +58,13 @@ impl ReloadError {
 impl Shared {
     /// Looks as often as it takes to find a version settled.
     pub(super) fn reload(&self) -> Reload {
-        // The first look may be the one that sees it.
+        // The first look may be the one that sees it. Whoever writes it has to get on meanwhile.
         match self.look() {
-            Reload::Unchanged => self.look(),
+            Reload::Unchanged if self.reloading.is_some() => {
+                std::thread::sleep(SETTLES);
+                self.look()
+            }
+            Reload::Unchanged => Reload::Unchanged,
             found @ (Reload::Taken { .. } | Reload::Refused(_)) => found,
         }
     }

@@ -1,4 +1,5 @@
 use super::keeping::Keeping;
+use super::lists::Lists;
 use super::lock::{Finding, LockGate};
 use super::regime::Regime;
 use super::reloading::Reloading;
@@ -49,6 +50,8 @@ pub(super) struct Shared {
     /// How many lines about a changed registry may still be written: whoever lists tools in a loop
     /// must not fill the log.
     pub(super) tampering_left: AtomicU32,
+    /// What lists of tools leave out.
+    pub(super) lists: Lists,
 }
 
 /// The principals of doors that verify nobody, made once.

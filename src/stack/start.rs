@@ -1,3 +1,4 @@
+use super::lists::Lists;
 use super::lock::LockGate;
 use super::options::Sec0Options;
 use super::own_key::open_key;
@@ -192,6 +193,7 @@ impl Sec0Options {
             frozen_of: OnceLock::new(),
             gate,
             tampering_left: AtomicU32::new(Shared::MAX_TAMPERING),
+            lists: Lists::default(),
         }
     }
 }

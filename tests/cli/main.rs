@@ -3,6 +3,7 @@
 
 mod audit;
 mod explain;
+mod fixtures;
 mod hostile;
 mod keygen;
 mod policy;
@@ -37,7 +38,12 @@ impl Run {
     #[track_caller]
     fn ended(self, status: i32) -> Self {
         assert_eq!(self.status, status, "stdout: {}\nstderr: {}", self.out, self.err);
-        assert_eq!(self.err.is_empty(), status == 0 || self.out.starts_with('{'), "{}", self.err);
+        assert_eq!(
+            self.err.is_empty(),
+            status == 0 || self.out.starts_with(['{', '[']),
+            "{}",
+            self.err
+        );
         assert!(!self.err.contains("panicked"), "{}", self.err);
         self
     }

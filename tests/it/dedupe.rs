@@ -304,11 +304,14 @@ async fn a_repeat_is_judged_by_the_policy_of_today() {
         let layer = Sec0SecurityLayer::try_new(options).unwrap();
         (demo().tool(writer(), runs.handler()).layer(layer.clone()), layer)
     };
-    let (open, _open) = server(&Rules::enforce());
+    // Each log is closed before the next one writes: the lines stand in one sink.
+    let (open, first_layer) = server(&Rules::enforce());
     assert!(is_fine(&pay(&open, json!({}), ANA).await));
-    let (closed, _closed) = server(&Rules::enforce().allow(&["mcp://demo/look"]));
+    first_layer.shutdown().await;
+    let (closed, second_layer) = server(&Rules::enforce().allow(&["mcp://demo/look"]));
     let refused = denial(&pay(&closed, json!({}), ANA).await);
     assert_eq!(refused["reason"], "tool_not_in_allowlist");
+    second_layer.shutdown().await;
     let (observing, last_layer) = server(&Rules::observe().allow(&["mcp://demo/look"]));
     assert_eq!(became(&pay(&observing, json!({}), ANA).await).as_deref(), Some("replay"));
     assert_eq!(runs.get(), 1);
@@ -319,6 +322,66 @@ async fn a_repeat_is_judged_by_the_policy_of_today() {
         (&last["dedupe"], &last["policy"]["decision"]),
         (&json!("replay"), &json!("would_deny"))
     );
+}
+
+/// What must be approved today is not handed out because it once was not.
+#[tokio::test]
+async fn a_repeat_for_which_the_policy_asks_today_gets_nothing() {
+    const ASK: &str =
+        "{id: r, tool: '*', pointer: /to, op: exists, effect: ask, reason: ask_first}";
+    let (site, runs, store) = (Site::default(), Runs::default(), MemoryStore::default());
+    let layer = |rules: &Rules| {
+        let options = site.options(rules).dedupe_store(store.clone());
+        Sec0SecurityLayer::try_new(options).unwrap()
+    };
+    let first = layer(&Rules::enforce());
+    let open = demo().tool(writer(), runs.handler()).layer(first.clone());
+    assert!(is_fine(&pay(&open, json!({"to": "x"}), ANA).await));
+    first.shutdown().await;
+    let last = layer(&Rules::enforce().on_arguments(ASK));
+    let asking = demo().tool(writer(), runs.handler()).layer(last.clone());
+    let refused = denial(&pay(&asking, json!({"to": "x"}), ANA).await);
+    assert_eq!(refused["reason"], "approval_required", "{refused:#}");
+    assert_eq!(runs.get(), 1);
+    last.shutdown().await;
+    let lines = site.sink.lines();
+    let record: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+    assert_eq!(record["policy"]["decision"], "deny");
+    assert_eq!(record["status"], "denied");
+}
+
+/// The digest in the record takes numbers as doubles; a key must not.
+#[tokio::test]
+async fn arguments_that_differ_in_a_digit_of_a_large_number_are_other_arguments() {
+    let (site, runs) = (Site::default(), Runs::default());
+    let layer = site.layer(&Rules::enforce());
+    let server = demo().tool(writer(), runs.handler()).layer(layer.clone());
+    let to = |account: u64| json!({"to": [{"account": account}]});
+    assert!(is_fine(&pay(&server, to(9_007_199_254_740_993), ANA).await));
+    let other = pay(&server, to(9_007_199_254_740_992), ANA).await;
+    assert_refused(&other, "idempotency_conflict", false);
+    let same = pay(&server, to(9_007_199_254_740_993), ANA).await;
+    assert_eq!(became(&same).as_deref(), Some("replay"));
+    assert_eq!(runs.get(), 1);
+}
+
+#[tokio::test]
+async fn a_tool_whose_name_looks_like_another_with_its_version_shares_no_key() {
+    let (site, runs) = (Site::default(), Runs::default());
+    let layer = site.layer(&Rules::enforce());
+    let mut bare = annotated("pay@1.0", json!({"readOnlyHint": false}));
+    bare.meta = None;
+    let server =
+        demo().tool(writer(), runs.handler()).tool(bare, runs.handler()).layer(layer.clone());
+    for tool in ["pay", "pay@1.0"] {
+        let CallToolResponse::Complete(result) =
+            response(&server, tool, json!({}), ANA).await.unwrap()
+        else {
+            panic!("not a complete result")
+        };
+        assert_eq!(became(&Ok(result)).as_deref(), Some("first"), "{tool}");
+    }
+    assert_eq!(runs.get(), 2);
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ mod digests;
 mod docs;
 mod durable;
 mod effects;
+mod expose;
 mod fail_closed;
 mod frozen;
 mod held;

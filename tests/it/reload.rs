@@ -3,6 +3,7 @@
 use crate::support::{
     Latch, Rules, Runs, Site, ask, demo, denial, done, eventually, is_fine, key, tool,
 };
+use sec0::clock::System;
 use sec0::policy::{Policy, PolicyFile, PolicySource, PolicyVersion};
 use sec0::stack::{Reload, ReloadError};
 use sec0::{Sec0Options, Sec0SecurityLayer};
@@ -10,7 +11,7 @@ use serde_json::json;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -230,4 +231,44 @@ async fn a_source_that_panics_is_asked_again() {
     let add = rules(&["mcp://demo/add"]).policy();
     source.0.lock().unwrap().extend([None, None, Some(add)]);
     eventually(async || is_fine(&ask(&server, "add", json!({})).await)).await;
+}
+
+/// Notes when it is looked at.
+#[derive(Debug, Clone, Default)]
+struct Noting(Arc<Mutex<Vec<Instant>>>);
+
+impl PolicySource for Noting {
+    fn look(&mut self) -> Option<PolicyVersion> {
+        self.0.lock().unwrap().push(System::shared().monotonic());
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_look_on_demand_leaves_a_writer_time_to_get_on() {
+    let (site, source) = (Site::default(), Noting::default());
+    let options = site.options(&rules(&[])).policy_source(source.clone());
+    let layer = Sec0SecurityLayer::try_new(options.reload_every(Duration::from_hours(1))).unwrap();
+    assert!(matches!(layer.reload(), Reload::Unchanged));
+    let looks = source.0.lock().unwrap();
+    let [first, second] = looks[..] else { panic!("{looks:?}") };
+    assert!(second - first >= Duration::from_millis(20));
+}
+
+#[tokio::test]
+async fn a_version_that_differs_in_one_digit_of_a_large_number_is_taken() {
+    let rules = |id: &'static str| rules(&["mcp://demo/add"]).on_arguments(id);
+    let one =
+        rules("{id: r, tool: '*', pointer: /a, op: eq, value: 9007199254740992, effect: deny}");
+    let other =
+        rules("{id: r, tool: '*', pointer: /a, op: eq, value: 9007199254740993, effect: deny}");
+    let watched = Watched::new(&one);
+    let server = demo()
+        .tool(tool("add", Some("1.0")), |_| std::future::ready(done()))
+        .layer(watched.layer.clone());
+    watched.write(&other.yaml());
+    let reload = watched.layer.reload();
+    assert!(matches!(reload, Reload::Taken { .. }), "{reload:?}");
+    let answer = ask(&server, "add", json!({"a": 9_007_199_254_740_993_u64})).await;
+    assert_eq!(denial(&answer)["reason"], "rule_denied");
 }

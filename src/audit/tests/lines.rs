@@ -210,7 +210,10 @@ proptest! {
             }
             lapse
         });
+        let (registry, policy) = (Digest::of(b"registry"), Digest::of(b"policy"));
+        let listed = Listed { server: Arc::clone(&server), registry, policy, shown: ran, withheld: events };
         for event in [
+            Event::tools_list(at, listed),
             Event::registry_drift(at, SpanIds::default(), with),
             Event::registry_drift(at, SpanIds::default(), without),
             Event::registry_mutation(at, SpanIds::default(), Arc::clone(&server), &name),

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What lies at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,32 @@ impl Disk for NoDisk {
     }
 }
 
+/// A disk that is looked at so often and no more: what is asked behind that cannot be said.
+#[derive(Debug)]
+pub(super) struct Rationed<'d> {
+    disk: &'d dyn Disk,
+    left: AtomicUsize,
+}
+
+impl<'d> Rationed<'d> {
+    /// The most names that are looked up for one call. Each costs its thread a call of the system.
+    pub(super) const MOST: usize = 65_536;
+
+    pub(super) fn new(disk: &'d dyn Disk) -> Self {
+        Self { disk, left: AtomicUsize::new(Self::MOST) }
+    }
+}
+
+impl Disk for Rationed<'_> {
+    fn see(&self, path: &Path) -> io::Result<Seen> {
+        let take = |left: usize| left.checked_sub(1);
+        match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            Ok(_) => self.disk.see(path),
+            Err(_) => Err(io::ErrorKind::QuotaExceeded.into()),
+        }
+    }
+}
+
 fn is_nothing(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
@@ -80,7 +107,7 @@ pub(super) fn follow(path: &Path, disk: &dyn Disk) -> Result<PathBuf, Fault> {
             missing = missing.saturating_add(1);
             continue;
         }
-        match disk.see(&reached).map_err(|_error| Fault::Unreadable)? {
+        match disk.see(&reached).map_err(|error| fault(&error))? {
             Seen::Missing => missing = 1,
             Seen::Other => {}
             Seen::Link(target) => {
@@ -98,6 +125,10 @@ pub(super) fn follow(path: &Path, disk: &dyn Disk) -> Result<PathBuf, Fault> {
         }
     }
     Ok(reached)
+}
+
+fn fault(error: &io::Error) -> Fault {
+    if error.kind() == io::ErrorKind::QuotaExceeded { Fault::TooMany } else { Fault::Unreadable }
 }
 
 enum Step {

@@ -188,7 +188,8 @@ fn wrong_host(fault: Fault) -> &'static str {
 /// whether it is encoded or has parameters, and an encoded separator.
 fn is_slippery(path: &str) -> bool {
     let path = path.to_ascii_lowercase();
-    let encoded = ["%2f", "%5c", "%25", "%00", "%3b"];
+    // The last five are UTF-8 that is longer than it must be, and an encoding of old servers.
+    let encoded = ["%2f", "%5c", "%25", "%00", "%3b", "%c0", "%c1", "%e0%80", "%f0%80", "%u00"];
     if encoded.iter().any(|one| path.contains(one)) {
         return true;
     }

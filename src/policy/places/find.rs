@@ -1,5 +1,5 @@
 use super::name::kind_of;
-use super::pointer::{Pointer, escaped};
+use super::pointer::{Pointer, bounded, escaped};
 use crate::call::{Arguments, Declared, Here, PlaceKind, PlaceKinds};
 use serde_json::Value;
 
@@ -7,7 +7,8 @@ use serde_json::Value;
 #[derive(Debug)]
 pub(super) struct Place<'a> {
     pub(super) kind: PlaceKind,
-    pub(super) pointer: String,
+    /// Where it stands, at a bounded length: a name above a thousand places is not kept as often.
+    pub(super) pointer: Box<str>,
     /// `None` where it is no text.
     pub(super) text: Option<&'a str>,
 }
@@ -138,7 +139,7 @@ impl<'a> Walk<'a, '_> {
         if self.places.len() >= MOST_PLACES {
             self.whole = false;
         } else {
-            self.places.push(Place { kind, pointer: self.pointer.clone(), text });
+            self.places.push(Place { kind, pointer: bounded(&self.pointer), text });
         }
     }
 

@@ -1,9 +1,9 @@
 use super::super::compiled::Policy;
-use super::disk::Disk;
+use super::disk::{Disk, Rationed};
 use super::egress::Egress;
 use super::fault::Fault;
 use super::find::find;
-use super::pointer::{Pointer, bounded};
+use super::pointer::Pointer;
 use super::roots::Roots;
 use crate::call::{Arguments, Declared, PlaceKind, PlaceKinds, ToolRef};
 use std::path::PathBuf;
@@ -58,8 +58,8 @@ impl Policy {
     /// Finds the URLs and paths among the arguments and looks where they lead. A path is looked up
     /// on `disk`, one name at a time: the answer holds for this moment.
     ///
-    /// At most 1,024 places and 1,000,000 values are looked at; where there are more, that alone is
-    /// a violation. Where the policy has neither list nothing is looked at.
+    /// At most 1,024 places and 1,000,000 values are looked at, and 65,536 names on the disk; where
+    /// there are more, that alone is a violation. Where the policy has neither list nothing is looked at.
     pub fn look(
         &self,
         tool: ToolRef<'_>,
@@ -75,6 +75,7 @@ impl Policy {
         };
         let said = self.said_args(tool);
         let found = find(arguments, declared, &said, wanted);
+        let disk = &Rationed::new(disk);
         for place in found.places {
             let found = match (place.text, &scope.egress, &scope.paths, place.kind) {
                 (None, ..) => Err(Fault::NotText),
@@ -83,7 +84,7 @@ impl Policy {
                 // Nobody asked for this kind.
                 (Some(_), ..) => continue,
             };
-            places.add(place.kind, Looked { pointer: bounded(&place.pointer), found });
+            places.add(place.kind, Looked { pointer: place.pointer, found });
         }
         if !found.whole {
             let fault = if declared.is_unread() { Fault::SchemaUnread } else { Fault::TooMany };

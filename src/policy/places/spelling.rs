@@ -90,7 +90,7 @@ fn resolved(text: &str, base: Option<&Path>) -> PathBuf {
 /// True where somebody who decodes would find a dot, a separator or an end. A `%` that is itself
 /// encoded hides one of them, and so does UTF-8 that is longer than it must be.
 fn has_encoded(text: &str) -> bool {
-    const HIDDEN: [&str; 9] = ["2e", "2f", "5c", "25", "00", "7e", "c0", "c1", "e0%80"];
+    const HIDDEN: [&str; 10] = ["2e", "2f", "5c", "25", "00", "7e", "c0", "c1", "e0%80", "f0%80"];
     text.match_indices('%').any(|(at, _)| {
         let behind = text.as_bytes().get(at.saturating_add(1)..).unwrap_or_default();
         HIDDEN.iter().any(|code| {

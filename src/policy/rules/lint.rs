@@ -27,6 +27,7 @@ impl Rules {
                 seen.insert(rule.same(), index);
             }
         }
+        found.extend(self.shadowed());
         let acting = self.all().iter().find(|rule| rule.acts);
         if let Some(first) = acting.filter(|_| implied && mode == Mode::Observe) {
             let message = "`rules` are only recorded, since `enforcement` has no `mode` and no \

@@ -3,6 +3,7 @@ use super::number::Exact;
 use super::pattern;
 use super::seen::{Kind, Seen};
 use super::value::Values;
+use crate::call::Arguments;
 use regex::Regex;
 use serde_json::{Number, Value};
 use std::cmp::Ordering;
@@ -151,6 +152,44 @@ impl Operator {
         self.holds(value.map(Seen::Value))
     }
 
+    /// What it says of every map, whatever is in it; `None` where that depends on what is in it.
+    pub(super) fn holds_every_map(&self) -> Option<Reading> {
+        match &self.0 {
+            Test::Length { .. } => None,
+            Test::Among { values, .. } if values.has_map() => None,
+            Test::Among { .. }
+            | Test::Prefix(_)
+            | Test::Suffix(_)
+            | Test::Glob(_)
+            | Test::Regex(_)
+            | Test::Order { .. }
+            | Test::Exists(_)
+            | Test::Type(_) => Some(self.holds(Some(Seen::Whole(&Arguments::new())))),
+        }
+    }
+
+    /// True when it can match a value of this kind, as far as the kind goes.
+    pub(super) fn may_match(&self, kind: Kind) -> bool {
+        match &self.0 {
+            Test::Among { values, .. } => values.reads(kind),
+            Test::Prefix(_) | Test::Suffix(_) | Test::Glob(_) | Test::Regex(_) => {
+                kind == Kind::Text
+            }
+            Test::Order { .. } => kind == Kind::Number,
+            Test::Length { .. } => matches!(kind, Kind::Text | Kind::List | Kind::Map),
+            Test::Exists(_) => true,
+            Test::Type(types) => types.iter().any(|one| match one {
+                Type::Integer => kind == Kind::Number,
+                Type::Of(of) => *of == kind,
+            }),
+        }
+    }
+
+    /// Whether it wants the argument to be there, or not; `None` for every other operator.
+    pub(super) fn asks_presence(&self) -> Option<bool> {
+        if let Test::Exists(there) = &self.0 { Some(*there) } else { None }
+    }
+
     /// How many values it compares with, where it compares with a list.
     pub(super) fn count(&self) -> Option<usize> {
         if let Test::Among { values, .. } = &self.0 { Some(values.count()) } else { None }
@@ -215,6 +254,12 @@ impl OpName {
     /// The operator that is written so.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|op| op.as_str() == text)
+    }
+
+    /// True when a match is what it looks for. The others bound what may come, and a bound that the
+    /// schema holds already is no mistake.
+    pub(super) fn looks_for_values(self) -> bool {
+        matches!(self, Self::Eq | Self::In | Self::Prefix | Self::Suffix | Self::Glob | Self::Regex)
     }
 
     /// What it can read, in words.

@@ -10,7 +10,7 @@ pub(super) struct Pointer {
 }
 
 #[derive(Debug, Clone)]
-struct Step {
+pub(super) struct Step {
     key: Box<str>,
     /// The place in a list that it names, when it can be one.
     index: Option<usize>,
@@ -34,6 +34,11 @@ impl Pointer {
     /// As it was written.
     pub(super) fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The names on the way, from the outermost.
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// What stands there. A list is entered by number only, and `-` is behind its end.
@@ -61,6 +66,15 @@ impl Step {
             None
         };
         Some(Self { key: key.into(), index })
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// True when it can lead into a list.
+    pub(super) fn is_index(&self) -> bool {
+        self.index.is_some()
     }
 
     fn enter<'a>(&self, value: &'a Value) -> Option<&'a Value> {

@@ -40,4 +40,13 @@ impl Does {
             _ => None,
         }
     }
+
+    /// The spelling in policies.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Ask => "ask",
+            Self::Deny => "deny",
+        }
+    }
 }

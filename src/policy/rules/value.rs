@@ -9,24 +9,29 @@ use std::collections::HashSet;
 pub(super) struct Values {
     texts: HashSet<Box<str>>,
     others: Vec<Value>,
-    /// A rule that has `null` can tell it from every other kind.
-    has_null: bool,
+    /// A rule that has `null` alone can tell it from every other kind.
+    is_null: bool,
 }
 
 impl Values {
     pub(super) fn new(values: &[Value]) -> Self {
         let texts = values.iter().filter_map(Value::as_str).map(Box::from).collect();
         let others = values.iter().filter(|value| !value.is_string()).cloned().collect();
-        Self { texts, others, has_null: values.contains(&Value::Null) }
+        let is_null = values.iter().all(Value::is_null);
+        Self { texts, others, is_null }
     }
 
     pub(super) fn count(&self) -> usize {
         self.others.len().saturating_add(self.texts.len())
     }
 
+    pub(super) fn has_map(&self) -> bool {
+        self.others.iter().any(Value::is_object)
+    }
+
     /// True when what was found can be told from these values, or is one of them.
     pub(super) fn reads(&self, kind: Kind) -> bool {
-        self.has_null
+        self.is_null
             || (kind == Kind::Text && !self.texts.is_empty())
             || self.others.iter().any(|value| Kind::of(value) == kind)
     }

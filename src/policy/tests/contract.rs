@@ -39,7 +39,7 @@ impl Key {
 
     /// Values of another type.
     pub(super) fn of_another_type(&self) -> Vec<Value> {
-        let anything = ["rules[].value", "compliance.packs[].rules[].threshold", "expose"];
+        let anything = ["rules[].value", "compliance.packs[].rules[].threshold"];
         if anything.contains(&self.path.as_str()) {
             return Vec::new();
         }

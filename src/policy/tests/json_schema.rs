@@ -48,11 +48,10 @@ fn says_what_each_key_is_for_and_what_is_not_built_yet() {
     assert_eq!(at("/additionalProperties"), &json!(false));
     let lock = at("/properties/registry/properties/lock/enum");
     assert_eq!(lock, &json!(["require", "warn"]));
-    assert_eq!(at("/properties/expose/const"), &json!("all"));
-    let expose = at("/properties/expose/description").as_str().unwrap();
-    assert!(expose.starts_with(
-        "Refused: every tool is listed; hiding some is not built yet; only `all` is accepted. "
-    ));
+    let redact = "/properties/privacy/properties/redact_outputs";
+    assert_eq!(at(redact)["const"], json!(false));
+    let redact = at(&format!("{redact}/description")).as_str().unwrap();
+    assert!(redact.starts_with("Refused: redaction is not built yet; only `false` is accepted. "));
     let approvals = "/properties/security/properties/side_effects/properties/ttl_seconds";
     assert_eq!(at(approvals)["default"], json!(3600));
     let members = "/properties/approval_sets/additionalProperties/properties/members/items";

@@ -173,6 +173,35 @@ fn the_digest_is_of_the_content_and_not_of_the_layout() {
 }
 
 #[test]
+fn policies_that_differ_in_a_digit_of_a_large_number_have_two_digests() {
+    let of = |value: &str| {
+        let rule = "{id: r, tool: '*', pointer: /a, effect: deny, op: eq, value: ";
+        Policy::from_yaml(&with(&format!("rules: [{rule}{value}}}]"))).unwrap().digest()
+    };
+    assert_ne!(of("9007199254740993"), of("9007199254740992"));
+    assert_ne!(of("9007199254740993"), of("'9007199254740993'"));
+    assert_ne!(of("18446744073709551615"), of("18446744073709551614"));
+    assert_ne!(of("-9007199254740993"), of("-9007199254740992"));
+    assert_eq!(of("9007199254740992"), of("9007199254740992.0"));
+}
+
+#[test]
+fn a_key_of_which_only_the_name_is_written_is_refused_and_not_left_out() {
+    for more in [
+        "rules:",
+        "security: {egress_allowlist: }",
+        "security: {fs_allowlist: ~}",
+        "security: {limits: {max_payload_kb: null}}",
+        "side_effects:",
+        "registry: {lock: }",
+    ] {
+        assert!(Policy::from_yaml(&with(more)).is_err(), "{more}");
+    }
+    let empty = GOOD.replace("enforcement: {}", "enforcement: {deny_on: }");
+    assert!(Policy::from_yaml(&empty).is_err());
+}
+
+#[test]
 fn warns_of_what_is_valid_and_hardly_meant() {
     let enforced = GOOD.replace("enforcement: {}", "enforcement: {deny_on: [version_unpinned]}");
     for (text, warnings) in [

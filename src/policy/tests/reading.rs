@@ -294,10 +294,6 @@ fn what_is_not_built_is_refused_with_its_place_and_the_way_out() {
             with("agent_guard: {enabled: true, block_on_count: 1}"),
             "8:24: `agent_guard.enabled` is refused: the inspection of contents is not built yet; leave it out or set it to `false`\n8:46: `agent_guard.block_on_count` is refused: the inspection of contents is not built yet; leave it out, or turn `agent_guard` off with `enabled: false`",
         ),
-        (
-            with("expose: allowed"),
-            "8:9: `expose` is refused: every tool is listed; hiding some is not built yet; leave it out or set it to `all`",
-        ),
     ]);
     // What stands in a refused section may be a secret.
     assert!(!wrong(&with("llm_judge: {provider: openai, api_key: sk-123}")).contains("sk-123"));

@@ -210,7 +210,7 @@ pub(super) const ROWS: &[Row] = &[
     Row("audit.signing", Enforced, Some("\"record\""), "\"checkpoint\"", OTHER),
     Row("audit.retain_days", Enforced, None, "30", NO_COUNT),
     Row("audit.digest_key", Enforced, None, "\"file://k\"", &["\"\"", "\"file:// \"", "\"vault://k\"", "\"/k\""]),
-    Row("expose", Refused, Some("\"all\""), "\"allowed\"", &[]),
+    Row("expose", Enforced, Some("\"all\""), "\"filtered\"", OTHER),
     Row("registry", Enforced, MAP, "{}", &[]),
     Row("registry.lock", Enforced, Some("\"warn\""), "\"require\"", OTHER),
     Row("rules", Enforced, None, "[{\"id\": \"a\", \"tool\": \"*\", \"pointer\": \"/a\", \

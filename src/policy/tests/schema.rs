@@ -164,11 +164,11 @@ fn accepts_each_section_that_is_not_built_when_it_is_off_or_empty() {
 #[test]
 fn a_section_that_is_off_turns_off_nothing_behind_it() {
     for more in [
-        "agent_guard: {enabled: false, block_on_count: 1}\nexpose: none",
-        "observability: {enabled: false, sample: {success: 1, error: 1}}\nexpose: none",
-        "expose: {enabled: false}\nsast: {enabled: false}",
+        "agent_guard: {enabled: false, block_on_count: 1}\nsecurity: {deny_subprocess: true}",
+        "observability: {enabled: false, sample: {success: 1, error: 1}}\nsecurity: {deny_subprocess: true}",
+        "security: {deny_subprocess: true}\nsast: {enabled: false}",
     ] {
-        assert!(wrong(&with(more)).contains("`expose` is refused: "), "{more}");
+        assert!(wrong(&with(more)).contains("`security.deny_subprocess` is refused: "), "{more}");
     }
 }
 
@@ -222,6 +222,7 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         ("approval_sets.*.members[].roles", json!(["security"])),
         ("approval_sets.*.members[].public_key", json!(KEY)),
         ("approval_sets.*.members[].principals", json!(["ana@example.com"])),
+        ("expose", json!("filtered")),
         ("rules[].id", json!("r")),
         ("rules[].tool", json!("add")),
         ("rules[].pointer", json!("/a")),
@@ -257,6 +258,7 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         assert!(!key.is_enforced() || at(&document, path).is_some(), "`{path}` is not tried");
     });
     let policy = Policy::from_yaml(&document.to_string()).unwrap();
+    assert_eq!(policy.expose(), Expose::Filtered);
     every_value_was_taken(&policy);
 }
 

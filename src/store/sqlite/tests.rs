@@ -16,8 +16,14 @@ use tempfile::{TempDir, tempdir};
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
 fn asked(key: &str, arguments: u8) -> Arc<Asked> {
-    let scope =
-        Scope { tenant: "acme", principal: "user:ana", server: "demo", tool: "pay@1.0", key };
+    let scope = Scope {
+        tenant: "acme",
+        principal: "user:ana",
+        server: "demo",
+        tool: "pay",
+        version: Some("1.0"),
+        key,
+    };
     Arc::new(Asked::new(&scope, key, [arguments; 32]))
 }
 

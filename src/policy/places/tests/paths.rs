@@ -57,6 +57,7 @@ fn an_entry_allows_what_it_names_and_nothing_beside_it() {
         ("/data/*", "/../data/x", true),
         ("/data/*", "/Data/x", false),
         ("/data/*", "/data/...", true),
+        ("/data/*", "/data/%f0%80%80%ae%f0%80%80%ae/x", false),
         ("/data/*", "/data/a b", true),
         ("/data/*", "/data/50%", true),
         ("/data/*", "/data/\u{ff0e}\u{ff0e}/x", true),

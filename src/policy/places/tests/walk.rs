@@ -1,8 +1,12 @@
 use super::super::super::compiled::Policy;
-use super::super::disk::NoDisk;
+use super::super::disk::{Disk, NoDisk, Seen};
+use super::super::find::find;
 use super::super::look::Places;
-use crate::call::{Declared, ToolRef};
+use crate::call::{Declared, PlaceKind, PlaceKinds, ToolRef};
 use serde_json::{Value, json};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const LISTS: &str = "{egress_allowlist: [api.example.com], fs_allowlist: ['/data/*']}";
 
@@ -137,4 +141,45 @@ fn more_than_is_looked_at_is_a_violation_and_not_a_way_round() {
     let subschemas: serde_json::Map<_, _> = (0..5000).map(|n| (n.to_string(), json!({}))).collect();
     let schema = json!({ "properties": subschemas });
     assert!(outside(&policy, &schema, &json!({"x": 1})).0.is_some());
+}
+
+/// A disk where all is there, which counts how often it is looked at.
+#[derive(Debug, Default)]
+struct Counting(AtomicUsize);
+
+impl Disk for Counting {
+    fn see(&self, _: &Path) -> io::Result<Seen> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(Seen::Other)
+    }
+}
+
+#[test]
+fn one_call_has_the_disk_looked_at_a_bounded_number_of_times() {
+    let policy = policy(LISTS, "[]");
+    let look = |paths: Value| {
+        let (declared, disk) = (Declared::default(), Counting::default());
+        let arguments = json!({ "paths": paths });
+        let tool = ToolRef::new("demo", "t", None);
+        let places = policy.look(tool, &declared, arguments.as_object(), &disk);
+        (places.fs_violation().is_some(), disk.0.into_inner())
+    };
+    // A thousand paths as they are.
+    let usual = look(json!(vec!["/data/a/b/c/d/e/f/g/h/i/j/k"; 1000]));
+    assert_eq!(usual, (false, 12_000));
+    // As many that go up and down as often as a path can.
+    let long = format!("/data/{}x", "a/../".repeat(800));
+    let (refused, looks) = look(json!(vec![long; 1000]));
+    assert!(refused && looks <= 65_536, "{refused} {looks}");
+}
+
+#[test]
+fn a_long_name_is_not_kept_once_for_each_place_below_it() {
+    let name = "n".repeat(1 << 16);
+    let arguments = json!({ name: {"urls": vec![7; 1000]} });
+    let wanted = PlaceKinds::only(PlaceKind::Url);
+    let found = find(arguments.as_object().unwrap(), &Declared::default(), &[], wanted);
+    assert_eq!(found.places.len(), 1000);
+    let kept: usize = found.places.iter().map(|place| place.pointer.len()).sum();
+    assert!(kept <= 1000 * 260, "{kept} bytes");
 }

@@ -1,5 +1,6 @@
 //! Rules on arguments, as a policy file has them.
 
+mod always;
 mod lattice;
 mod operators;
 mod reading;

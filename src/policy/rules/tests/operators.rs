@@ -87,6 +87,20 @@ fn table() -> Vec<Row> {
                 (json!(["a"]), Unreadable),
             ],
         ),
+        // That `null` is in the list as well must not let pass what else is no text.
+        Row(
+            "in",
+            json!(["rm", null]),
+            vec![
+                (json!("rm"), Met),
+                (json!(null), Met),
+                (json!("ls"), Unmet),
+                (json!(["rm"]), Unreadable),
+                (json!({"rm": 1}), Unreadable),
+                (json!(1), Unreadable),
+            ],
+        ),
+        Row("not_in", json!([null]), vec![(json!(null), Unmet), (json!(5), Met), (json!([]), Met)]),
         Row(
             "not_in",
             json!(["a", "b"]),

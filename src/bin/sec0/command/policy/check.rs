@@ -22,6 +22,9 @@ pub(crate) struct Check {
     /// Whose tools they are; entries for other servers are left alone.
     #[arg(long, value_name = "NAME", requires = "server_tools")]
     server: Option<String>,
+    /// Exit with status 1 where there are warnings.
+    #[arg(long)]
+    deny_warnings: bool,
     /// Report as JSON.
     #[arg(long)]
     json: bool,
@@ -40,7 +43,10 @@ impl Check {
         if let Some(file) = &self.server_tools {
             let tools = input::tools(file)?;
             let named = tools.iter().map(|tool| (&*tool.name, tool.version.as_ref()));
-            warnings.extend(policy.warnings_for(self.server.as_deref(), named));
+            let server = self.server.as_deref();
+            warnings.extend(policy.warnings_for(server, named));
+            let schemed = tools.iter().map(|it| (&*it.name, it.version.as_ref(), it.schema()));
+            warnings.extend(policy.warnings_for_schemas(server, schemed));
             warnings.sort_by_key(|warning| (warning.line, warning.column));
         }
         if self.json {
@@ -50,13 +56,25 @@ impl Check {
                 "problems": [],
                 "warnings": problems(&warnings),
             });
-            return json(out, &report);
+            json(out, &report)?;
+            return self.denied(&warnings, String::new());
         }
         for warning in &warnings {
             writeln!(out, "warning: {}:{warning}", policy.file())?;
         }
-        writeln!(out, "{}: fine, {} warnings", policy.file(), warnings.len())?;
+        let count = warnings.len();
+        let fault = format!("{}: {count} warnings, and `--deny-warnings`", policy.file());
+        self.denied(&warnings, fault)?;
+        writeln!(out, "{}: fine, {count} warnings", policy.file())?;
         Ok(writeln!(out, "digest {}", policy.digest())?)
+    }
+
+    /// Ends with `fault` where there are warnings that must not be.
+    fn denied(&self, warnings: &[Problem], fault: String) -> Result<(), Failure> {
+        if self.deny_warnings && !warnings.is_empty() {
+            return Err(Failure::DoesNotHold(fault));
+        }
+        Ok(())
     }
 
     fn wrong(&self, error: &PolicyError, out: &mut Vec<u8>) -> Result<(), Failure> {
