@@ -1,4 +1,5 @@
 use super::allowlist::{Allowlist, MalformedEntry};
+use super::asking::Asking;
 use super::document::{Document, Mode, Retention, Said, Security};
 use super::entry::{Entry, Override};
 use super::error::{Place, Problem};
@@ -35,6 +36,7 @@ pub struct Policy {
     max_retries: u32,
     overrides_by_tool: ByTool,
     rules: Rules,
+    asking: Asking,
     deny_if_unpinned: bool,
     require_idempotency_key: Option<&'static str>,
     max_payload_bytes: Option<u64>,
@@ -224,6 +226,17 @@ impl Policy {
         self
     }
 
+    /// Who is asked, and for what.
+    pub(super) fn asking(&self) -> &Asking {
+        &self.asking
+    }
+
+    /// The same policy with this to ask.
+    pub(super) fn with_asking(mut self, asking: Asking) -> Self {
+        self.asking = asking;
+        self
+    }
+
     /// Compiles a document that passed the check; `root` says where its parts stand.
     pub(super) fn compile(
         file: &str,
@@ -247,6 +260,7 @@ impl Policy {
             overrides_by_tool: ByTool::new(overrides.iter().map(|said| &said.entry.pattern)),
             overrides,
             rules: Rules::default(),
+            asking: Asking::default(),
             scope: scope(&document.security)?,
             rates: Rates::compile(limits.rate(), items(root, "security.limits", "rate"))?,
             breakers: document.enforcement.circuit_breakers.rule(),

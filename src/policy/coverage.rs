@@ -41,6 +41,12 @@ impl Policy {
                 found.push(unused(entry, &format!("security.limits.rate[{index}].tool"), &why));
             }
         }
+        for (index, entry) in self.asking().entries().enumerate() {
+            if let Some(why) = tools.lacks(entry, false) {
+                let path = format!("human_escalation.tools[{index}].tool");
+                found.push(unused(entry, &path, &why));
+            }
+        }
         for (index, entry, id) in self.rules().entries() {
             if let Some(why) = tools.lacks(entry, false) {
                 let path = format!("rules[{index}].tool");

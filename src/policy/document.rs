@@ -34,6 +34,9 @@ pub(super) struct Document {
     /// Read from the tree, where each part has its place.
     #[serde(default, rename = "rules")]
     pub(super) _rules: Vec<IgnoredAny>,
+    /// Likewise, with all that is said of asking.
+    #[serde(rename = "approval_sets")]
+    pub(super) _approval_sets: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -86,6 +89,8 @@ pub(super) struct Enforcement {
     pub(super) deny_on: Vec<Denied>,
     #[serde(default)]
     pub(super) circuit_breakers: CircuitBreakers,
+    #[serde(rename = "escalate_on")]
+    pub(super) _escalate_on: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -94,19 +99,46 @@ pub(super) struct Security {
     #[serde(default)]
     pub(super) limits: Limits,
     #[serde(default)]
-    pub(super) side_effects: SideEffects,
+    pub(super) side_effects: GatewaySideEffects,
     pub(super) egress_allowlist: Option<Vec<String>>,
     pub(super) fs_allowlist: Option<Vec<String>>,
     pub(super) fs_base: Option<String>,
 }
 
-/// `side_effects`, and `security.side_effects`, which is the original's gateway's.
+/// `side_effects`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SideEffects {
     #[serde(default)]
     pub(super) require_idempotency_key: bool,
     pub(super) max_retries: Option<f64>,
+}
+
+/// `security.side_effects`, which is the original's gateway's. What it says of asking is read from
+/// the tree, where each part has its place.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GatewaySideEffects {
+    #[serde(default)]
+    pub(super) require_idempotency_key: bool,
+    #[serde(rename = "approve_high_risk")]
+    _approve_high_risk: Option<IgnoredAny>,
+    #[serde(rename = "escalation_ttl_seconds")]
+    _escalation_ttl_seconds: Option<IgnoredAny>,
+    #[serde(rename = "ttl_seconds")]
+    _ttl_seconds: Option<IgnoredAny>,
+    #[serde(rename = "escalationTtlSeconds")]
+    _escalation_ttl_seconds_of_old: Option<IgnoredAny>,
+    #[serde(rename = "escalation_on_timeout")]
+    _escalation_on_timeout: Option<IgnoredAny>,
+    #[serde(rename = "timeout_action")]
+    _timeout_action: Option<IgnoredAny>,
+    #[serde(rename = "escalationOnTimeout")]
+    _escalation_on_timeout_of_old: Option<IgnoredAny>,
+    #[serde(rename = "human_escalation")]
+    _human_escalation: Option<IgnoredAny>,
+    #[serde(rename = "humanEscalation")]
+    _human_escalation_of_old: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,3 +1,4 @@
+use super::asking::WouldAsk;
 use super::compiled::Policy;
 use super::document::Mode;
 use super::error::shown;
@@ -21,6 +22,7 @@ pub struct Explanation {
     operation: Option<Operation>,
     verdict: Verdict,
     rules: Vec<LookedAt>,
+    asks: Option<WouldAsk>,
 }
 
 /// Explanations.
@@ -38,7 +40,7 @@ impl Policy {
         let (size, call) = (self.hold_size(question.argument_bytes), self.hold_call(&asked));
 
         let mut verdict = Verdict::allow();
-        self.fold(&mut verdict, &size);
+        self.fold(&mut verdict, tool, &size);
         let mut rules = self.why_size(question, &size);
         let sized = verdict.ruling() != Ruling::Deny;
         if sized && question.listed == Some(false) {
@@ -47,7 +49,7 @@ impl Policy {
         rules.extend(LookedAt::registry(question).map(|rule| rule.reached(sized)));
         let known = verdict.ruling() != Ruling::Deny;
         if known {
-            self.fold(&mut verdict, &call);
+            self.fold(&mut verdict, tool, &call);
             self.rules().judge(tool, asked.arguments, self.mode(), &mut verdict);
         }
         let arguments = self.rules().why(tool, asked.arguments, self.mode());
@@ -55,7 +57,9 @@ impl Policy {
         let later = self.why_operation(question).into_iter().chain(call).chain(arguments);
         rules.extend(later.map(|rule| rule.reached(known)));
         self.mark(&mut rules, &verdict, &asked);
+        let asks = verdict.deciding().filter(|_| verdict.ruling() == Ruling::Ask);
         Explanation {
+            asks: asks.map(|reason| self.would_ask(tool, reason.severity())),
             tool: shown(&tool.to_string()),
             mode: self.mode(),
             digest: self.digest(),
@@ -109,6 +113,11 @@ impl Explanation {
         self.operation
     }
 
+    /// What would be asked, and of whom, where the decision is to ask.
+    pub fn asks(&self) -> Option<&WouldAsk> {
+        self.asks.as_ref()
+    }
+
     /// The tool, as `mcp://server/tool@version`.
     pub fn tool(&self) -> &str {
         &self.tool
@@ -124,7 +133,7 @@ impl Serialize for Explanation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let reasons: Vec<_> = self.reasons().iter().map(Found::as_str).collect();
         let operation = self.operation;
-        let mut out = serializer.serialize_struct("Explanation", 10)?;
+        let mut out = serializer.serialize_struct("Explanation", 11)?;
         out.serialize_field("decision", self.decision().as_str())?;
         out.serialize_field("reason", &self.found().map(Found::as_str))?;
         out.serialize_field("reasons", &reasons)?;
@@ -134,6 +143,7 @@ impl Serialize for Explanation {
         out.serialize_field("op", &operation.map(|it| it.op.as_str()))?;
         out.serialize_field("side_effect", &operation.map(|it| it.side_effect))?;
         out.serialize_field("op_basis", &operation.map(|it| it.basis.as_str()))?;
+        out.serialize_field("asks", &self.asks)?;
         out.serialize_field("digest", &self.digest.to_string())?;
         out.end()
     }

@@ -33,7 +33,7 @@ impl Policy {
         // The call against which the least speaks: it has a key, and no argument that leads anywhere.
         let asked = Asked::new(tool, operation).with_idempotency_key(true);
         let mut verdict = Verdict::allow();
-        self.fold(&mut verdict, &self.hold_call(&asked));
+        self.fold(&mut verdict, tool, &self.hold_call(&asked));
         verdict.ruling() == Ruling::Deny || self.rules().deny_everything(tool, self.mode())
     }
 }

@@ -56,6 +56,8 @@ pub(super) fn lint(policy: &Policy, root: &Node) -> Vec<Problem> {
     outside_of_use(policy, root, &mut found);
     let implied = enforcement.node.is_none_or(|node| node.get("mode").is_none());
     found.extend(policy.rules().lint(policy.mode(), implied));
+    let (mode, deny_on) = (policy.mode(), policy.deny_on());
+    found.extend(policy.asking().lint(root, mode, deny_on, policy.rules().asking()));
     overshadowed(policy, &mut found);
     found.sort_by_key(|problem| (problem.line, problem.column));
     found

@@ -1,3 +1,4 @@
+use super::asking;
 use super::check::check;
 use super::compiled::Policy;
 use super::error::{Place, PolicyError, Problem};
@@ -26,7 +27,9 @@ impl Policy {
     pub fn from_yaml_named(text: &str, name: &str) -> Result<Self, PolicyError> {
         let refused = |problem| PolicyError::new(name, vec![problem]);
         let tree = yaml::parse(text).map_err(refused)?;
-        let (rules, faults) = rules::read(&tree);
+        let (rules, mut faults) = rules::read(&tree);
+        let (asking, unanswerable) = asking::read(&tree);
+        faults.extend(unanswerable);
         let checked = match check(&tree) {
             Ok(checked) if faults.is_empty() => checked,
             Ok(_) => return Err(PolicyError::new(name, faults)),
@@ -38,11 +41,14 @@ impl Policy {
         if rules.all().len() != tree.get("rules").map_or(0, |rules| rules.items().len()) {
             return Err(refused(torn(&"lost rule")));
         }
+        if !asking.is_all_of(&tree) {
+            return Err(refused(torn(&"lost approvers")));
+        }
         let document = serde_json::from_value(checked).map_err(|error| refused(torn(&error)))?;
         let canonical = tree.canonical().map_err(|error| refused(torn(&error)))?;
         let policy = Self::compile(name, Digest::of(&canonical), document, &tree)
             .map_err(|error| refused(torn(&*error)))?;
-        let policy = policy.with_rules(rules);
+        let policy = policy.with_rules(rules).with_asking(asking);
         let warnings = lint(&policy, &tree);
         Ok(policy.with_warnings(warnings))
     }

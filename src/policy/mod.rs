@@ -4,11 +4,12 @@
 //! goes through `yaml` (bounds, grammar), `check` (the table of `schema`, every problem
 //! with its place), `document` (the types) and `compiled` (what calls are judged by). `operation`
 //! says what a call does, `places` where its arguments lead, `rule` holds it against the policy,
-//! `rules` its arguments, and `explain` says why. `source` is
+//! `rules` its arguments, `asking` who decides where the policy asks, and `explain` says why. `source` is
 //! where newer versions come from.
 
 mod about;
 mod allowlist;
+mod asking;
 mod check;
 mod compiled;
 mod coverage;
@@ -45,6 +46,9 @@ mod words;
 mod yaml;
 
 pub use allowlist::{Allowlist, MalformedEntry};
+pub use asking::{
+    ApprovalSet, ApprovalStrategy, Approver, EscalationTerms, TimeoutAction, WouldAsk,
+};
 pub use compiled::Policy;
 pub use document::{Mode, Retention};
 pub use error::{PolicyError, Problem};

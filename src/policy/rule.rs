@@ -95,7 +95,10 @@ impl Policy {
     /// refused for its size is not judged further.
     pub fn judge_size(&self, bytes: u64) -> Verdict {
         let mut verdict = Verdict::allow();
-        self.fold(&mut verdict, &self.hold_size(Some(bytes)));
+        for held in self.hold_size(Some(bytes)).iter().filter(|held| held.found) {
+            let reason = held.rule.reason();
+            verdict.add(reason, self.effect(reason).into());
+        }
         verdict
     }
 
@@ -103,7 +106,7 @@ impl Policy {
     /// arguments lead, and by the rules on them.
     pub fn judge(&self, asked: &Asked<'_>) -> Verdict {
         let mut verdict = Verdict::allow();
-        self.fold(&mut verdict, &self.hold_call(asked));
+        self.fold(&mut verdict, asked.tool, &self.hold_call(asked));
         self.rules().judge(asked.tool, asked.arguments, self.mode(), &mut verdict);
         verdict
     }
@@ -135,10 +138,10 @@ impl Policy {
     }
 
     /// Adds what the rules found.
-    pub(super) fn fold(&self, verdict: &mut Verdict, held: &[Held]) {
+    pub(super) fn fold(&self, verdict: &mut Verdict, tool: ToolRef<'_>, held: &[Held]) {
         for held in held.iter().filter(|held| held.found) {
             let reason = held.rule.reason();
-            verdict.add(reason, self.effect(reason).into());
+            verdict.add(reason, self.ruling(reason, tool));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every key that a policy may have, in one table.
 
+use super::asking::ApprovalStrategy;
 use super::rules::OpName;
 use super::shape::Shape::{
     Anything, Either, Filled, Flag, List, Number, OneOf, Open, Positive, Saying, Section, Text,
@@ -13,7 +14,6 @@ const EXPORT: &str = "the export of telemetry is not built yet; it will also nee
                       `otel.serviceName` and `otel.environment` in the options";
 const SKILLS: &str = "skills are loaded by an agent's host, never by a tool server";
 const REDACTION: &str = "redaction is not built yet";
-const APPROVALS: &str = "approvals are not built yet";
 const GUARD: &str = "the inspection of contents is not built yet";
 const VERSIONS: &str = "the gateway, whose key it is, is not built yet";
 const PROCESSES: &str = "what a handler starts cannot be seen from here";
@@ -35,7 +35,7 @@ pub(super) const ROOT: &[Key] = &[
     Key::new("audit", Section(AUDIT)),
     Key::new("expose", OneOf(&["all", "filtered"])),
     Key::new("rules", List(&Section(RULE))),
-    Key::later("approval_sets", Open(&Section(unbuilt::APPROVAL_SET)), Off, APPROVALS),
+    Key::new("approval_sets", Open(&Section(APPROVAL_SET))),
     Key::new("registry", Section(&[Key::new("lock", OneOf(&["require", "warn"]))])),
     Key::parts("observability", OBSERVABILITY),
     Key::new("privacy", Section(PRIVACY)),
@@ -93,7 +93,7 @@ const REASONS: Shape = Told(words::reason, words::reason_schema);
 const ENFORCEMENT: &[Key] = &[
     Key::new("mode", OneOf(&["observe", "enforce"])),
     Key::new("deny_on", List(&DENIED)),
-    Key::later("escalate_on", List(&REASONS), Off, APPROVALS),
+    Key::new("escalate_on", List(&REASONS)),
     Key::parts("agent_guard", AGENT_GUARD),
     Key::new("circuit_breakers", Section(CIRCUIT_BREAKERS)),
 ];
@@ -133,29 +133,60 @@ const RATE: &[Key] = &[
 
 const ESCALATION: &[Key] = &[
     Key::new("require_idempotency_key", Flag),
-    Key::later("approve_high_risk", Flag, Off, APPROVALS),
-    Key::later("escalation_ttl_seconds", COUNT, Is("3600"), APPROVALS),
-    Key::later("ttl_seconds", COUNT, Is("3600"), APPROVALS),
-    Key::later("escalationTtlSeconds", COUNT, Is("3600"), APPROVALS),
-    Key::later("escalation_on_timeout", TIMEOUT_ACTIONS, Is("auto_reject"), APPROVALS),
-    Key::later("timeout_action", TIMEOUT_ACTIONS, Is("auto_reject"), APPROVALS),
-    Key::later("escalationOnTimeout", TIMEOUT_ACTIONS, Is("auto_reject"), APPROVALS),
-    Key::parts("human_escalation", HUMANS),
-    Key::parts("humanEscalation", HUMANS),
+    Key::new("approve_high_risk", Flag),
+    Key::new("escalation_ttl_seconds", TTL),
+    Key::new("ttl_seconds", TTL),
+    Key::new("escalationTtlSeconds", TTL),
+    Key::new("escalation_on_timeout", TIMEOUT_ACTIONS),
+    Key::new("timeout_action", TIMEOUT_ACTIONS),
+    Key::new("escalationOnTimeout", TIMEOUT_ACTIONS),
+    Key::new("human_escalation", Section(HUMANS)),
+    Key::new("humanEscalation", Section(HUMANS)),
 ];
 
+/// Up to thirty days.
+const TTL: Shape = Number(1, 2_592_000);
+/// Up to a day.
+const WAIT: Shape = Number(0, 86_400_000);
+const PEOPLE: Shape = Number(1, 1000);
+const NAMES: Shape = List(&NAME);
+const NAME: Shape = Told(words::name, words::name_schema);
+
 const HUMANS: &[Key] = &[
-    Key::later("approval_strategy", unbuilt::STRATEGIES, Is("single_approver"), APPROVALS),
-    Key::later("timeout_action", TIMEOUT_ACTIONS, Is("auto_reject"), APPROVALS),
-    Key::later("min_approvals", COUNT, Is("1"), APPROVALS),
-    Key::later("min_rejections", COUNT, Is("1"), APPROVALS),
-    Key::later("required_roles", TEXTS, Off, APPROVALS),
-    Key::later("veto_roles", TEXTS, Off, APPROVALS),
-    Key::later("approval_set_id", WORDS, Absent, APPROVALS),
-    Key::later("wait_ms", AMOUNT, Off, APPROVALS),
-    Key::later("ttl_seconds", COUNT, Is("3600"), APPROVALS),
-    Key::later("allow_unattended", Flag, Off, APPROVALS),
-    Key::later("tools", List(&Section(unbuilt::HUMANS_FOR)), Off, APPROVALS),
+    Key::new("approval_strategy", OneOf(ApprovalStrategy::WORDS)),
+    Key::new("timeout_action", TIMEOUT_ACTIONS),
+    Key::new("min_approvals", PEOPLE),
+    Key::new("min_rejections", PEOPLE),
+    Key::new("required_roles", NAMES),
+    Key::new("veto_roles", NAMES),
+    Key::new("approval_set_id", NAME),
+    Key::new("wait_ms", WAIT),
+    Key::new("ttl_seconds", TTL),
+    Key::new("allow_unattended", Flag),
+    Key::new("tools", List(&Section(HUMANS_FOR))),
+];
+
+const HUMANS_FOR: &[Key] = &[
+    Key::new("tool", Text(words::pattern)).required(),
+    Key::new("approval_strategy", OneOf(ApprovalStrategy::WORDS)),
+    Key::new("timeout_action", TIMEOUT_ACTIONS),
+    Key::new("min_approvals", PEOPLE),
+    Key::new("min_rejections", PEOPLE),
+    Key::new("required_roles", NAMES),
+    Key::new("veto_roles", NAMES),
+    Key::new("approval_set_id", NAME),
+    Key::new("wait_ms", WAIT),
+    Key::new("ttl_seconds", TTL),
+    Key::new("allow_unattended", Flag),
+];
+
+const APPROVAL_SET: &[Key] = &[Key::new("members", Filled(&Section(MEMBER))).required()];
+
+const MEMBER: &[Key] = &[
+    Key::new("id", NAME).required(),
+    Key::new("roles", NAMES),
+    Key::new("public_key", Text(words::public_key)).required(),
+    Key::new("principals", NAMES),
 ];
 
 const AP2: &[Key] = &[

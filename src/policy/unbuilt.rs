@@ -3,39 +3,9 @@
 //! What uses them is not built yet. Their form is fixed all the same, so a mistake in one is told
 //! by its name.
 
-use super::shape::Shape::{Anything, Filled, Flag, List, OneOf, Section, Text};
-use super::shape::{AMOUNT, COUNT, Key, SEVERITIES, Shape, TEXTS, TIMEOUT_ACTIONS, WORDS};
-use super::words;
+use super::shape::Shape::{Anything, Filled, Flag, List, OneOf, Section};
+use super::shape::{Key, SEVERITIES, Shape, TEXTS, WORDS};
 use serde_json::{Map, Value};
-
-pub(super) const STRATEGIES: Shape = OneOf(&["auto_allow", "single_approver", "human_quorum"]);
-
-/// A value of `approval_sets`.
-pub(super) const APPROVAL_SET: &[Key] = &[Key::inner(
-    "members",
-    Filled(&Section(&[
-        Key::inner("id", WORDS).required(),
-        Key::inner("roles", TEXTS),
-        Key::inner("public_key", Text(words::public_key)).required(),
-        Key::inner("principals", TEXTS),
-    ])),
-)
-.required()];
-
-/// An entry of `human_escalation.tools`.
-pub(super) const HUMANS_FOR: &[Key] = &[
-    Key::inner("tool", Text(words::pattern)).required(),
-    Key::inner("approval_strategy", STRATEGIES),
-    Key::inner("timeout_action", TIMEOUT_ACTIONS),
-    Key::inner("min_approvals", COUNT),
-    Key::inner("min_rejections", COUNT),
-    Key::inner("required_roles", TEXTS),
-    Key::inner("veto_roles", TEXTS),
-    Key::inner("approval_set_id", WORDS),
-    Key::inner("wait_ms", AMOUNT),
-    Key::inner("ttl_seconds", COUNT),
-    Key::inner("allow_unattended", Flag),
-];
 
 /// An entry of `compliance.packs`.
 pub(super) const PACK: &[Key] = &[

@@ -9,7 +9,7 @@ use super::pattern::{MatchKind, Pattern};
 use super::places::Places;
 use super::question::Question;
 use super::rule::{Asked, Held, Rule};
-use super::verdict::Effect;
+use super::verdict::{Effect, Ruling};
 use crate::call::{Found, Operation, PlaceKind, Reason, ToolRef};
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
@@ -73,6 +73,17 @@ impl From<Effect> for OnMatch {
     }
 }
 
+impl From<Ruling> for OnMatch {
+    fn from(ruling: Ruling) -> Self {
+        match ruling {
+            Ruling::Allow => Self::Allow,
+            Ruling::WouldDeny => Self::WouldDeny,
+            Ruling::Ask => Self::Ask,
+            Ruling::Deny => Self::Deny,
+        }
+    }
+}
+
 impl Serialize for LookedAt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_struct("LookedAt", 7)?;
@@ -119,6 +130,7 @@ impl LookedAt {
 impl Policy {
     /// The rules for the size of arguments.
     pub(super) fn why_size(&self, question: &Question<'_>, held: &[Held]) -> Vec<LookedAt> {
+        let tool = question.evidence.tool;
         let why = match (self.max_payload_bytes(), question.argument_bytes) {
             (None, _) => "the size of arguments is not limited".to_owned(),
             (Some(max), None) => format!("at most {max} bytes of arguments; none are given"),
@@ -127,7 +139,7 @@ impl Policy {
             }
         };
         held.iter()
-            .map(|held| self.finds(*held, "security.limits.max_payload_kb", why.clone()))
+            .map(|held| self.finds(*held, tool, "security.limits.max_payload_kb", why.clone()))
             .collect()
     }
 
@@ -190,7 +202,7 @@ impl Policy {
                 // A list that the policy has not is no rule.
                 Rule::Payload | Rule::Duration | Rule::Egress | Rule::Paths => continue,
             };
-            rules.push(self.finds(*held, id, why));
+            rules.push(self.finds(*held, asked.tool, id, why));
         }
         // Nobody knows beforehand how long a call will take.
         let held = Held { rule: Rule::Duration, found: false };
@@ -201,7 +213,7 @@ impl Policy {
                 format!("at most {limit} ms; known only when the call has run")
             }
         };
-        rules.push(self.finds(held, "security.limits.max_duration_ms", why));
+        rules.push(self.finds(held, asked.tool, "security.limits.max_duration_ms", why));
         rules
     }
 
@@ -213,9 +225,9 @@ impl Policy {
         Some(format!("tools.allowlist[{index}]"))
     }
 
-    fn finds(&self, held: Held, id: &str, why: String) -> LookedAt {
+    fn finds(&self, held: Held, tool: ToolRef<'_>, id: &str, why: String) -> LookedAt {
         let reason = held.rule.reason();
-        let rule = LookedAt::new(id, held.found, self.effect(reason).into(), why);
+        let rule = LookedAt::new(id, held.found, self.ruling(reason, tool).into(), why);
         LookedAt { reason: Some(reason.into()), ..rule }
     }
 

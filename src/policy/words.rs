@@ -7,12 +7,13 @@ use super::pattern::Pattern;
 use super::places::{self, EgressEntry, Pointer, Root};
 use super::shape::{hint, listed};
 use crate::call::{Force, Raised, Reason};
-use crate::sign::PublicKey;
+use crate::sign::{PublicKey, Verifier};
 use serde_json::{Value, json};
 use std::str::FromStr as _;
 
 const MOST_OF_A_TENANT: usize = 256;
 const MOST_OF_AN_ID: usize = 128;
+const MOST_OF_A_NAME: usize = 256;
 /// Another spelling of a reason.
 const ALIAS: &str = "idempotency_missing";
 
@@ -24,6 +25,11 @@ pub(super) fn tenant(text: &str) -> Result<(), String> {
 /// The name of a rule: it stands in the records of the calls that it finds something in.
 pub(super) fn rule_id(text: &str) -> Result<(), String> {
     named(text, MOST_OF_AN_ID)
+}
+
+/// The name of a person, a role, a caller or a set of people.
+pub(super) fn name(text: &str) -> Result<(), String> {
+    named(text, MOST_OF_A_NAME)
 }
 
 /// The name of a test: it stands in reports.
@@ -150,10 +156,11 @@ pub(super) fn token(text: &str) -> Result<(), String> {
 /// The public key of an approver. What was found is not shown: it may be the secret one.
 pub(super) fn public_key(text: &str) -> Result<(), String> {
     let form = "must be `ed25519:` and the base64 of the 32 bytes of a public key";
-    if text.starts_with("ed25519:") && PublicKey::from_str(text).is_ok() {
-        Ok(())
-    } else {
-        Err(form.to_owned())
+    match PublicKey::from_str(text) {
+        Ok(key) if text.starts_with("ed25519:") => Verifier::new(&key).map(|_| ()).map_err(|error| {
+            format!("is a key that nothing can be checked with: {error}; make one with `sec0 keygen`")
+        }),
+        Ok(_) | Err(_) => Err(form.to_owned()),
     }
 }
 
@@ -176,6 +183,11 @@ pub(super) fn tenant_schema() -> Value {
 /// What JSON Schema can say of [`rule_id`].
 pub(super) fn rule_id_schema() -> Value {
     json!({"pattern": TENANT, "maxLength": MOST_OF_AN_ID})
+}
+
+/// What JSON Schema can say of [`name`].
+pub(super) fn name_schema() -> Value {
+    json!({"pattern": TENANT, "maxLength": MOST_OF_A_NAME})
 }
 
 /// What JSON Schema can say of [`deny_on`].

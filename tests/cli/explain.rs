@@ -81,6 +81,7 @@ fn the_report_has_the_members_that_scripts_read() {
     let report = explained(&desk, "mcp://demo/write_file@1.0", &TOOLS);
     let members: Vec<_> = report.as_object().unwrap().keys().cloned().collect();
     let expected = [
+        "asks",
         "decision",
         "digest",
         "mode",
@@ -240,4 +241,27 @@ fn check_warns_of_entries_without_a_tool_and_of_tools_without_an_entry() {
     let words = ["policy", "check", "policy.yaml", "--server-tools", "policy.yaml"];
     let run = desk.run(&words).ended(2);
     assert!(run.err.contains("policy.yaml: the list of tools is not JSON"), "{}", run.err);
+}
+
+#[test]
+fn a_call_that_would_be_asked_about_says_who_decides() {
+    let desk = desk();
+    let people = "security: {limits: {max_payload_kb: 1}, side_effects: {approve_high_risk: true, \
+                  human_escalation: {approval_set_id: prod}}}\n\
+                  approval_sets: {prod: {members: [{id: ana, public_key: \
+                  'ed25519:O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik='}]}}";
+    desk.write("policy.yaml", &POLICY.replace("security: {limits: {max_payload_kb: 1}}", people));
+    let report = explained(&desk, "mcp://demo/write_file@1.0", &TOOLS);
+    assert_eq!((&report["decision"], &report["asks"]["members"]), (&json!("ask"), &json!(1)));
+    let words = ["policy", "explain", "policy.yaml", "--tool", "mcp://demo/write_file"];
+    let run = desk.run(&[&words[..], &TOOLS].concat()).ended(0);
+    let asks = "\n  asks one of the 1 in `prod`; 1 rejection refuses; after 3600 s without a decision: \
+                auto_reject; refused at once, with the id; by \
+                `security.side_effects.human_escalation`\n";
+    assert!(
+        run.out.starts_with("ask: mcp://demo/write_file@1.0, for missing_idempotency"),
+        "{}",
+        run.out
+    );
+    assert!(run.out.contains(asks), "{}", run.out);
 }

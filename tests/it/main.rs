@@ -18,6 +18,7 @@ mod tools;
 
 mod approvals;
 mod arguments;
+mod asking;
 mod bounds;
 mod by_hand;
 mod claims;

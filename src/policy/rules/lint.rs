@@ -1,6 +1,7 @@
 use super::judge::Rules;
 use super::rule::{ArgumentRule, Does};
 use crate::policy::document::Mode;
+use crate::policy::entry::Entry;
 use crate::policy::error::{Problem, shown};
 use std::collections::HashMap;
 
@@ -15,10 +16,6 @@ impl Rules {
                 let message = format!("`{path}` (`{}`) {said}", shown(&rule.cited.id));
                 found.push(Problem::new(rule.place, &path, message));
             };
-            if rule.does == Does::Ask && rule.acts {
-                say("asks for an approval, which nothing can give yet, so what matches is refused"
-                    .to_owned());
-            }
             if rule.does == Does::Allow && rule.cited.token.is_some() {
                 say("has a `reason` that nobody gets: where no `allow` rule matches, the reason is \
                      `no_rule_allows`"
@@ -38,6 +35,13 @@ impl Rules {
             found.push(Problem::new(first.place, "rules", message.to_owned()));
         }
         found
+    }
+
+    /// The rules that ask in earnest, each with its number, its tools and its id.
+    pub(in crate::policy) fn asking(&self) -> impl Iterator<Item = (usize, &Entry, &str)> {
+        let rules = self.all().iter().enumerate();
+        let asking = rules.filter(|(_, rule)| rule.does == Does::Ask && rule.acts);
+        asking.map(|(index, rule)| (index, &rule.tool, &*rule.cited.id))
     }
 
     /// True where a rule of this policy can refuse.

@@ -37,14 +37,14 @@ impl Rules {
             rows.push(match found {
                 None => {
                     let why = format!("a rule allows the argument `{pointer}`");
-                    LookedAt::new(id, false, on_match(in_mode(Ruling::Deny, true, mode)), why)
+                    LookedAt::new(id, false, in_mode(Ruling::Deny, true, mode).into(), why)
                 }
                 Some(closed) => {
                     let why = format!(
                         "no `allow` rule on `{pointer}` matches; send a value that one of them \
                          takes, or add a rule"
                     );
-                    let effect = on_match(in_mode(Ruling::Deny, closed.acts, mode));
+                    let effect = in_mode(Ruling::Deny, closed.acts, mode).into();
                     let found =
                         Found::from(Reason::NoRuleAllows).by(&Arc::clone(&closed.rule.cited));
                     LookedAt { reason: Some(found), ..LookedAt::new(id, true, effect, why) }
@@ -63,7 +63,7 @@ impl ArgumentRule {
             Does::Ask => Some(in_mode(Ruling::Ask, self.acts, mode)),
             Does::Deny => Some(in_mode(Ruling::Deny, self.acts, mode)),
         };
-        let effect = ruling.map_or(OnMatch::Allow, on_match);
+        let effect = ruling.map_or(OnMatch::Allow, OnMatch::from);
         if self.tool.pattern.matches(tool).is_none() {
             let why =
                 format!("`rules[{index}]` is for `{}`, not this tool", shown(&self.tool.text));
@@ -76,7 +76,7 @@ impl ArgumentRule {
             return LookedAt::new(id, reading == Reading::Met, effect, why);
         };
         let found = Found::from(reason).by(&self.cited);
-        LookedAt { reason: Some(found), ..LookedAt::new(id, true, on_match(ruling), why) }
+        LookedAt { reason: Some(found), ..LookedAt::new(id, true, ruling.into(), why) }
     }
 
     fn said(&self, seen: Option<Seen<'_>>, reading: Reading) -> String {
@@ -127,14 +127,5 @@ impl ArgumentRule {
 
     fn aside(&self) -> &'static str {
         if self.acts { "" } else { " (`mode: audit`, so it never decides)" }
-    }
-}
-
-fn on_match(ruling: Ruling) -> OnMatch {
-    match ruling {
-        Ruling::Allow => OnMatch::Allow,
-        Ruling::WouldDeny => OnMatch::WouldDeny,
-        Ruling::Ask => OnMatch::Ask,
-        Ruling::Deny => OnMatch::Deny,
     }
 }

@@ -1,4 +1,5 @@
 mod allowlist;
+mod asking;
 mod audit;
 mod coverage;
 mod explain;
@@ -14,6 +15,7 @@ mod reading;
 mod rows;
 mod schema;
 mod stack;
+mod unanswerable;
 
 use super::*;
 

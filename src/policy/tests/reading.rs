@@ -279,10 +279,6 @@ fn what_is_not_built_is_refused_with_its_place_and_the_way_out() {
             "4:12: `signing.enabled` is refused: every record is signed, and that cannot be turned off; set it to `true`",
         ),
         (
-            enforcing("{escalate_on: [version_unpinned]}"),
-            "7:28: `enforcement.escalate_on` is refused: approvals are not built yet; leave it out or set it to `[]`",
-        ),
-        (
             with("security: {deny_subprocess: true}"),
             "8:29: `security.deny_subprocess` is refused: what a handler starts cannot be seen from here; leave it out or set it to `false`",
         ),

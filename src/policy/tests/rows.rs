@@ -28,6 +28,8 @@ pub(super) const NONE: Option<&str> = Some("[]");
 pub(super) const MAP: Option<&str> = Some("{}");
 const NEGATIVE: &[&str] = &["-1"];
 const NO_COUNT: &[&str] = &["0", "-1", "0.5"];
+const NO_TTL: &[&str] = &["0", "-1", "0.5", "2592001"];
+const NO_PEOPLE: &[&str] = &["0", "-1", "0.5", "1001"];
 pub(super) const BLANK: &[&str] = &["\"\"", "\"  \""];
 const OTHER: &[&str] = &["\"other\"", "\"\""];
 const BLANKS: &[&str] = &["[\"\"]", "[7]", "[null]"];
@@ -83,7 +85,7 @@ pub(super) const ROWS: &[Row] = &[
     Row("enforcement", Enforced, MAP, "{}", &[]),
     Row("enforcement.mode", Enforced, None, "\"observe\"", OTHER),
     Row("enforcement.deny_on", Enforced, NONE, "[\"handler_swap\", \"handler_swap\"]", BAD_REASONS),
-    Row("enforcement.escalate_on", Refused, NONE, "[\"sast_failed\"]", BAD_REASONS),
+    Row("enforcement.escalate_on", Enforced, NONE, "[\"sast_failed\"]", BAD_REASONS),
     Row("enforcement.agent_guard", Parts, MAP, "{}", &[]),
     Row("enforcement.agent_guard.enabled", Refused, OFF, "true", &[]),
     Row("enforcement.agent_guard.block_on_severity", Refused, None, "\"critical\"", OTHER),
@@ -151,15 +153,15 @@ pub(super) const ROWS: &[Row] = &[
     Row("security.limits.rate[].burst", Enforced, None, "10", NO_COUNT),
     Row("security.side_effects", Enforced, MAP, "{}", &[]),
     Row("security.side_effects.require_idempotency_key", Enforced, OFF, "true", &[]),
-    Row("security.side_effects.approve_high_risk", Refused, OFF, "true", &[]),
-    Row("security.side_effects.escalation_ttl_seconds", Refused, Some("3600"), "60", NO_COUNT),
-    Row("security.side_effects.ttl_seconds", Refused, Some("3600"), "60", NO_COUNT),
-    Row("security.side_effects.escalationTtlSeconds", Refused, Some("3600"), "60", NO_COUNT),
-    Row("security.side_effects.escalation_on_timeout", Refused, Some("\"auto_reject\""),
+    Row("security.side_effects.approve_high_risk", Enforced, OFF, "true", &[]),
+    Row("security.side_effects.escalation_ttl_seconds", Enforced, Some("3600"), "60", NO_TTL),
+    Row("security.side_effects.ttl_seconds", Enforced, Some("3600"), "60", NO_TTL),
+    Row("security.side_effects.escalationTtlSeconds", Enforced, Some("3600"), "60", NO_TTL),
+    Row("security.side_effects.escalation_on_timeout", Enforced, Some("\"auto_reject\""),
         "\"auto_approve\"", OTHER),
-    Row("security.side_effects.timeout_action", Refused, Some("\"auto_reject\""),
+    Row("security.side_effects.timeout_action", Enforced, Some("\"auto_reject\""),
         "\"auto_approve\"", OTHER),
-    Row("security.side_effects.escalationOnTimeout", Refused, Some("\"auto_reject\""),
+    Row("security.side_effects.escalationOnTimeout", Enforced, Some("\"auto_reject\""),
         "\"auto_approve\"", OTHER),
     Row("security.ap2", Parts, MAP, "{}", &[]),
     Row("security.ap2.enabled", Refused, OFF, "true", &[]),
@@ -221,30 +223,30 @@ pub(super) const ROWS: &[Row] = &[
     Row("rules[].effect", Enforced, None, "\"ask\"", OTHER),
     Row("rules[].reason", Enforced, None, "\"too_big\"", &["\"Too\"", "\"t\"", "\"0t\"", "\"a-b\"", "\"unknown_tool\""]),
     Row("rules[].mode", Enforced, None, "\"audit\"", OTHER),
-    Row("approval_sets", Refused, MAP, "{\"prod\": {\"members\": [{\"id\": \"ana\", \
+    Row("approval_sets", Enforced, MAP, "{\"prod\": {\"members\": [{\"id\": \"ana\", \
         \"public_key\": \"ed25519:O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=\"}]}}",
         &["{\"prod\": {}}", "{\"prod\": []}"]),
-    Row("approval_sets.*.members", Inner, None, "[{\"id\": \"ana\", \
+    Row("approval_sets.*.members", Enforced, None, "[{\"id\": \"ana\", \
         \"public_key\": \"ed25519:O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=\"}]",
         &["[]", "[{}]", "[{\"id\": \"ana\"}]"]),
-    Row("approval_sets.*.members[].id", Inner, None, "\"ana\"", BLANK),
-    Row("approval_sets.*.members[].roles", Inner, None, "[\"security\"]", BLANKS),
-    Row("approval_sets.*.members[].public_key", Inner, None, KEY, BLANK),
-    Row("approval_sets.*.members[].principals", Inner, None, "[\"local:1000\"]", BLANKS),
+    Row("approval_sets.*.members[].id", Enforced, None, "\"ana\"", BLANK),
+    Row("approval_sets.*.members[].roles", Enforced, None, "[\"security\"]", BLANKS),
+    Row("approval_sets.*.members[].public_key", Enforced, None, KEY, BLANK),
+    Row("approval_sets.*.members[].principals", Enforced, None, "[\"local:1000\"]", BLANKS),
 ];
 
 /// The keys of `human_escalation`, which stand in two places and, but for `tools`, in the entries
 /// of `tools` as well.
 #[rustfmt::skip]
 pub(super) const HUMANS: &[Row] = &[
-    Row("approval_strategy", Refused, Some("\"single_approver\""), "\"auto_allow\"", OTHER),
-    Row("timeout_action", Refused, Some("\"auto_reject\""), "\"auto_approve\"", OTHER),
-    Row("min_approvals", Refused, Some("1"), "2", NO_COUNT),
-    Row("min_rejections", Refused, Some("1"), "2", NO_COUNT),
-    Row("required_roles", Refused, NONE, "[\"security\"]", BLANKS),
-    Row("veto_roles", Refused, NONE, "[\"security\"]", BLANKS),
-    Row("approval_set_id", Refused, None, "\"prod\"", BLANK),
-    Row("wait_ms", Refused, ZERO, "1000", NEGATIVE),
-    Row("ttl_seconds", Refused, Some("3600"), "60", NO_COUNT),
-    Row("allow_unattended", Refused, OFF, "true", &[]),
+    Row("approval_strategy", Enforced, Some("\"single_approver\""), "\"auto_allow\"", OTHER),
+    Row("timeout_action", Enforced, Some("\"auto_reject\""), "\"auto_approve\"", OTHER),
+    Row("min_approvals", Enforced, Some("1"), "2", NO_PEOPLE),
+    Row("min_rejections", Enforced, Some("1"), "2", NO_PEOPLE),
+    Row("required_roles", Enforced, NONE, "[\"security\"]", BLANKS),
+    Row("veto_roles", Enforced, NONE, "[\"security\"]", BLANKS),
+    Row("approval_set_id", Enforced, None, "\"prod\"", BLANK),
+    Row("wait_ms", Enforced, ZERO, "1000", &["-1", "86400001"]),
+    Row("ttl_seconds", Enforced, Some("3600"), "60", NO_TTL),
+    Row("allow_unattended", Enforced, OFF, "true", &[]),
 ];

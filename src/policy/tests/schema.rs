@@ -4,11 +4,13 @@ use super::super::schema::{ROOT, every_key};
 use super::super::shape::{Key, Shape, Stands, Unless};
 use super::contract::{put, smallest};
 use super::*;
-use crate::call::{AuditMode, AuditModes, BreakerRule, LineSigning, LockRule, RateRule};
+use crate::call::{AuditMode, AuditModes, BreakerRule, LineSigning, LockRule, RateRule, ToolRef};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ptr;
 use std::time::Duration;
+
+const KEY: &str = "ed25519:O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=";
 
 /// Every key of the schema, each with a value that asks for nothing which is not built.
 const NEUTRAL: &str = "
@@ -109,10 +111,11 @@ fn keys() -> Vec<(String, Option<Unless>)> {
     keys
 }
 
-/// `a.b[].c` is in the first item of `a.b`.
+/// `a.b[].c` is in the first item of `a.b`, and `a.*.c` in `a.prod`.
 fn at<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
     path.split('.').try_fold(document, |value, key| match key.strip_suffix("[]") {
         Some(key) => value.get(key)?.get(0),
+        None if key == "*" => value.get("prod"),
         None => value.get(key),
     })
 }
@@ -132,7 +135,9 @@ fn accepts_every_key_at_a_value_that_asks_for_nothing_unbuilt() {
                 || path.contains(['[', '*'])
                 // So does a list without which nothing is checked.
                 || path.ends_with("_allowlist")
-                || path == "security.fs_base";
+                || path == "security.fs_base"
+                // So does a name.
+                || path.ends_with(".approval_set_id");
         assert!(may_be_missing || at(&document, &path).is_some(), "`{path}` is not tried");
     }
 }
@@ -159,11 +164,11 @@ fn accepts_each_section_that_is_not_built_when_it_is_off_or_empty() {
 #[test]
 fn a_section_that_is_off_turns_off_nothing_behind_it() {
     for more in [
-        "agent_guard: {enabled: false, block_on_count: 1}\napproval_sets: {a: {members: []}}",
-        "observability: {enabled: false, sample: {success: 1, error: 1}}\napproval_sets: {a: {members: []}}",
-        "approval_sets: {a: {enabled: false}}\nsast: {enabled: false}",
+        "agent_guard: {enabled: false, block_on_count: 1}\nsecurity: {deny_subprocess: true}",
+        "observability: {enabled: false, sample: {success: 1, error: 1}}\nsecurity: {deny_subprocess: true}",
+        "security: {deny_subprocess: true}\nsast: {enabled: false}",
     ] {
-        assert!(wrong(&with(more)).contains("`approval_sets` is refused: "), "{more}");
+        assert!(wrong(&with(more)).contains("`security.deny_subprocess` is refused: "), "{more}");
     }
 }
 
@@ -205,6 +210,18 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         ("audit.retain_days", json!(30.5)),
         ("privacy.store_raw_payloads", json!(true)),
         ("registry.lock", json!("warn")),
+        ("enforcement.escalate_on", json!(["fs_violation"])),
+        ("security.side_effects.approve_high_risk", json!(true)),
+        ("security.side_effects.escalation_ttl_seconds", json!(60)),
+        ("security.side_effects.ttl_seconds", json!(61)),
+        ("security.side_effects.escalationTtlSeconds", json!(62)),
+        ("security.side_effects.escalation_on_timeout", json!("auto_reject")),
+        ("security.side_effects.timeout_action", json!("auto_approve")),
+        ("security.side_effects.escalationOnTimeout", json!("auto_approve")),
+        ("approval_sets.*.members[].id", json!("ana")),
+        ("approval_sets.*.members[].roles", json!(["security"])),
+        ("approval_sets.*.members[].public_key", json!(KEY)),
+        ("approval_sets.*.members[].principals", json!(["ana@example.com"])),
         ("expose", json!("filtered")),
         ("rules[].id", json!("r")),
         ("rules[].tool", json!("add")),
@@ -216,6 +233,26 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
         ("rules[].mode", json!("audit")),
     ] {
         put(&mut document, path, value);
+    }
+    for name in ["human_escalation", "humanEscalation"] {
+        let humans = format!("security.side_effects.{name}");
+        for under in [humans.clone(), format!("{humans}.tools[]")] {
+            for (key, value) in [
+                ("approval_strategy", json!("human_quorum")),
+                ("timeout_action", json!("auto_reject")),
+                ("min_approvals", json!(1)),
+                ("min_rejections", json!(1)),
+                ("required_roles", json!(["security"])),
+                ("veto_roles", json!(["security"])),
+                ("approval_set_id", json!("prod")),
+                ("wait_ms", json!(1500)),
+                ("ttl_seconds", json!(90)),
+                ("allow_unattended", json!(true)),
+            ] {
+                put(&mut document, &format!("{under}.{key}"), value);
+            }
+        }
+        put(&mut document, &format!("{humans}.tools[].tool"), json!("mcp://demo/*"));
     }
     every_key(ROOT, "", &mut |path, key| {
         assert!(!key.is_enforced() || at(&document, path).is_some(), "`{path}` is not tried");
@@ -241,6 +278,27 @@ fn every_value_was_taken(policy: &Policy) {
     assert!(policy.stores_raw_payloads());
     assert!(policy.checks_places() && policy.checks_paths());
     assert_limits(policy);
+    assert_asks(policy);
+}
+
+fn assert_asks(policy: &Policy) {
+    let terms = |tool| policy.terms(ToolRef::new("demo", tool, None)).unwrap();
+    assert_eq!(terms("add").scope.as_ref(), "security.side_effects.human_escalation.tools[0]");
+    let other = policy.terms(ToolRef::new("other", "add", None)).unwrap();
+    assert_eq!(other.scope.as_ref(), "security.side_effects.human_escalation");
+    for terms in [terms("add"), other] {
+        assert_eq!(terms.strategy, ApprovalStrategy::HumanQuorum);
+        assert_eq!(terms.timeout_action, TimeoutAction::AutoReject);
+        assert_eq!((terms.min_approvals, terms.min_rejections), (1, 1));
+        assert_eq!((terms.required_roles.len(), terms.veto_roles.len()), (1, 1));
+        assert_eq!(terms.wait, Duration::from_millis(1500));
+        assert_eq!(terms.ttl, Duration::from_secs(90));
+        assert!(terms.allow_unattended);
+        let ana = &policy.approvers(terms).unwrap().members[0];
+        assert_eq!((&*ana.id, ana.public_key.to_string().as_str()), ("ana", KEY));
+        assert!(ana.has_role("security"));
+        assert_eq!(ana.principals, ["ana@example.com".into()]);
+    }
 }
 
 fn assert_limits(policy: &Policy) {

@@ -107,6 +107,9 @@ impl Explain {
             let effect = if operation.side_effect { "side effect" } else { "no side effect" };
             writeln!(out, "  op {}, {effect}, by {}", operation.op, operation.basis)?;
         }
+        if let Some(asks) = it.asks() {
+            writeln!(out, "  asks {asks}")?;
+        }
         writeln!(out, "  {}: mode {}", self.file.display(), it.mode())?;
         for rule in it.rules() {
             let mark = if rule.decided { "=>" } else { "  " };
