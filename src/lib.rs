@@ -13,6 +13,7 @@ pub mod secret; // What is never printed.
 // Floor 1: bytes.
 pub mod canonical; // One value, one text (RFC 8785).
 pub mod digest; // SHA-256 of exact bytes, with and without a key.
+pub mod file; // Files that somebody else has written.
 pub mod sign; // Who signs the records.
 pub mod tlog; // One root for all records, and proofs that lead to it.
 

@@ -11,7 +11,7 @@ use syn::visit::{self, Visit};
 /// The top-level modules by floor; those of one row do not know each other.
 const FLOORS: &[&[&str]] = &[
     &["call", "clock", "secret"],
-    &["canonical", "digest", "sign", "tlog"],
+    &["canonical", "digest", "file", "sign", "tlog"],
     &["identity", "registry", "policy", "approval", "inspect", "limit", "audit", "dedupe"],
     &["mcp", "remote", "otel", "store"],
     &["stack"],

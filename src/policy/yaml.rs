@@ -1,11 +1,10 @@
 use super::error::{Place, PolicyError, Problem, shown};
 use super::tree::Node;
-use rustix::fs::{Mode, OFlags};
+use crate::file::read_bounded;
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 use serde_saphyr::{Error, Options};
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 /// The most bytes of a policy file.
@@ -24,17 +23,7 @@ pub(super) fn read(path: &Path, name: &str) -> Result<String, PolicyError> {
 
 /// The bytes of a regular file, and one more than a policy may have where it is too large.
 pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    // Without NONBLOCK the open itself waits for a writer where the path is a pipe.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    // One byte more than allowed is enough to see that a file is too large, even an endless one.
-    file.take(u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1))
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
+    read_bounded(path, u64::try_from(MAX_BYTES).unwrap_or(u64::MAX))
 }
 
 /// The text that they are: UTF-8, of bounded size.

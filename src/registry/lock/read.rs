@@ -3,11 +3,10 @@ use super::error::LockError;
 use crate::call::{ServerIdent, ToolVersion};
 use crate::canonical;
 use crate::digest::Digest;
-use rustix::fs::{Mode, OFlags};
+use crate::file::read_bounded;
 use serde::Deserialize;
 use serde_json::Value;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 impl Lock {
@@ -52,7 +51,8 @@ struct Format {
 
 pub(super) fn file(path: &Path) -> Result<Lock, LockError> {
     let name = path.display().to_string();
-    let bytes = read(path).map_err(|cause| {
+    let most = u64::try_from(Lock::MAX_LEN).unwrap_or(u64::MAX);
+    let bytes = read_bounded(path, most).map_err(|cause| {
         let file = name.as_str().into();
         if cause.kind() == io::ErrorKind::NotFound {
             LockError::Missing { file }
@@ -61,20 +61,6 @@ pub(super) fn file(path: &Path) -> Result<Lock, LockError> {
         }
     })?;
     text(&bytes, &name)
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // Without NONBLOCK the open itself waits for a writer where the path is a pipe.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    // One byte more than allowed is enough to see that a file is too large.
-    let most = u64::try_from(Lock::MAX_LEN).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 pub(super) fn text(bytes: &[u8], name: &str) -> Result<Lock, LockError> {

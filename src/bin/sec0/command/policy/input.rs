@@ -1,12 +1,10 @@
 //! What commands are given besides the policy: bounded, and never quoted when it is wrong.
 
 use crate::failure::Failure;
-use rustix::fs::{Mode, OFlags};
 use sec0::call::Arguments;
+use sec0::file::read_bounded;
 use sec0::mcp::read_tools;
 use sec0::registry::Definition;
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 /// The most bytes of a file; the reader of tools has the same bound and says so.
@@ -15,7 +13,7 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// The tools of a server, from a file with the result of `tools/list`.
 pub(in crate::command) fn tools(path: &Path) -> Result<Vec<Definition>, Failure> {
     let name = path.display();
-    let text = read(path).map_err(|error| {
+    let text = read_bounded(path, MAX_BYTES).map_err(|error| {
         Failure::Usage(format!(
             "{name}: cannot be read: {error}; check the path and who may read it"
         ))
@@ -50,17 +48,4 @@ fn kind(value: &serde_json::Value) -> &'static str {
         serde_json::Value::Array(_) => "a list",
         serde_json::Value::Object(_) => "an object",
     }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // Without NONBLOCK the open itself waits for a writer where the path is a pipe.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    // One byte more than allowed is enough to see that a file is too large.
-    file.take(MAX_BYTES.saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
