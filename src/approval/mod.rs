@@ -29,6 +29,8 @@ mod spend;
 
 mod evidence;
 
+mod store;
+
 #[cfg(test)]
 mod tests;
 
@@ -41,6 +43,10 @@ pub use set::{ApprovalSet, Member};
 pub use shown::Shown;
 pub use spend::{Presented, Unspendable, spendable};
 pub use statement::{FIRST_LINE, Statement};
+pub use store::{
+    Answer, ApprovalStore, Asking, Kept, Line, LineAbout, Opened, Presentation, Spent, StoreError,
+    Voted,
+};
 pub use tally::{Case, History, Uncounted, Verdict, tally};
 pub use terms::Terms;
 pub use vote::{Cast, MAX_NOTE, NotAVote, Vote};
