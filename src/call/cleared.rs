@@ -21,7 +21,9 @@ pub struct Cleared<X>(Call<X>);
 
 impl<X> Cleared<X> {
     /// INVARIANT: called by `stack::invoke` alone; `tests/floors.rs` holds it.
-    pub(crate) fn new(call: Call<X>) -> Self {
+    pub(crate) fn new(mut call: Call<X>) -> Self {
+        // What the caller presented to get here is no handler's business.
+        call.approval = None;
         Self(call)
     }
 

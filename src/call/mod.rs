@@ -19,6 +19,7 @@ mod outcome;
 mod payload;
 mod reason;
 mod span;
+mod token;
 mod trail;
 
 pub use asked::{Arguments, Call};
@@ -39,4 +40,5 @@ pub(crate) use payload::Room;
 pub use payload::{Payload, Payloads};
 pub use reason::{Force, Raised, Reason, Severity, UnknownReason};
 pub use span::{Hex, SpanIds};
+pub use token::ApprovalToken;
 pub use trail::{Decision, Facts, KeyedDigests, Trail, TrailKeeper, TrailWatch};
