@@ -36,11 +36,14 @@ fn take_arguments<'d>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::ServerIdent;
     use crate::digest::Digest;
+    use crate::identity::{ClaimName, Origin, Said};
     use proptest::collection::{btree_map, btree_set};
     use proptest::prelude::*;
     use proptest::sample::select;
     use serde_json::{Value, json};
+    use tokio_util::sync::CancellationToken;
 
     /// A tool that declares these arguments.
     fn tool(names: impl IntoIterator<Item = &'static str>) -> Definition {
@@ -66,6 +69,47 @@ mod tests {
         let near = select(vec!["approval", "Approval_Token", " approvalToken", "x-sec0-approval"]);
         let name = prop_oneof![spelled, near.prop_map(str::to_owned), "[a-c]{1,2}"];
         btree_map(name, value(), 0..6).prop_map(|members| members.into_iter().collect())
+    }
+
+    /// A door that looks in places of its own.
+    struct Door(Option<ApprovalToken>);
+
+    impl Claimant for Door {
+        fn claim(&self, _: ClaimName) -> Said<'_> {
+            Said::Nothing
+        }
+
+        fn origin(&self) -> Origin {
+            Origin::Local
+        }
+
+        fn take_approval_token(&mut self) -> Option<ApprovalToken> {
+            self.0.take()
+        }
+    }
+
+    #[test]
+    fn what_the_door_says_comes_before_the_arguments_and_all_are_taken() {
+        let frozen = Arc::new(Snapshot::new([tool([])]));
+        for (known, by_door, frozen, expected) in [
+            (Some("known"), Some("door"), Some(&frozen), Some("known")),
+            (None, Some("door"), Some(&frozen), Some("door")),
+            (None, None, Some(&frozen), Some("argument")),
+            (None, None, None, None),
+        ] {
+            let server = Arc::new(ServerIdent::new("demo", "1.0.0"));
+            let door = Door(by_door.and_then(ApprovalToken::new));
+            let sent = json!({"approval_token": "argument"});
+            let mut call = Call::new(server, "pay".into(), CancellationToken::new(), door)
+                .with_arguments(sent.as_object().cloned());
+            call.approval = known.and_then(ApprovalToken::new);
+            take(&mut call, frozen);
+            let presented = call.approval.as_ref().map(ApprovalToken::text);
+            assert_eq!(presented, expected.map(Some));
+            assert!(call.door.0.is_none());
+            let left = call.arguments.unwrap().len();
+            assert_eq!(left, usize::from(frozen.is_none()), "{expected:?}");
+        }
     }
 
     proptest! {
