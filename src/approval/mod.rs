@@ -31,10 +31,15 @@ mod evidence;
 
 mod store;
 
-#[cfg(test)]
-mod tests;
+mod automaton;
+mod bounds;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use automaton::{Change, MAX_VOTES, NewLine, Taken, opened, settled, spent, voted};
 pub use binding::{Binding, CallKey};
+pub use bounds::{ApprovalBounds, Used};
 pub use escalation::{Asked, Escalation, MAX_ESCALATION, NotAnEscalation};
 pub use evidence::{Evidence, EvidenceFault};
 pub use id::{EscalationId, NotAnId};
