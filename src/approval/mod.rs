@@ -32,11 +32,16 @@ mod evidence;
 
 mod store;
 
-#[cfg(test)]
-mod tests;
+mod automaton;
+mod bounds;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use automaton::{Change, MAX_VOTES, NewLine, Taken, opened, settled, spent, voted};
 pub use binding::{Binding, CallKey};
 pub use caller::{Caller, Connected, Waiting};
+pub use bounds::{ApprovalBounds, Used};
 pub use escalation::{Asked, Escalation, MAX_ESCALATION, NotAnEscalation};
 pub use evidence::{Evidence, EvidenceFault};
 pub use id::{EscalationId, NotAnId};
