@@ -31,6 +31,8 @@ mod evidence;
 
 mod store;
 
+mod masked;
+
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +40,7 @@ pub use binding::{Binding, CallKey};
 pub use escalation::{Asked, Escalation, MAX_ESCALATION, NotAnEscalation};
 pub use evidence::{Evidence, EvidenceFault};
 pub use id::{EscalationId, NotAnId};
+pub use masked::Visible;
 pub use moment::Moment;
 pub use set::{ApprovalSet, Member};
 pub use shown::Shown;
