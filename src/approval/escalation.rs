@@ -104,7 +104,17 @@ impl Escalation {
         if !exact.contains(&created_at.as_millis()) || !exact.contains(&expires_at.as_millis()) {
             return Err(NotAnEscalation::Time);
         }
-        Self::of(Form { binding, created_at, expires_at, id, reasons, rules, severity, shown, terms })
+        Self::of(Form {
+            binding,
+            created_at,
+            expires_at,
+            id,
+            reasons,
+            rules,
+            severity,
+            shown,
+            terms,
+        })
     }
 
     /// Reads the canonical form.

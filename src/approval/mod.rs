@@ -34,17 +34,19 @@ mod store;
 
 mod automaton;
 mod bounds;
+mod masked;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use automaton::{Change, MAX_VOTES, NewLine, Taken, opened, settled, spent, voted};
 pub use binding::{Binding, CallKey};
-pub use caller::{Caller, Connected, Waiting};
 pub use bounds::{ApprovalBounds, Used};
+pub use caller::{Caller, Connected, Waiting};
 pub use escalation::{Asked, Escalation, MAX_ESCALATION, NotAnEscalation};
 pub use evidence::{Evidence, EvidenceFault};
 pub use id::{EscalationId, NotAnId};
+pub use masked::Visible;
 pub use moment::Moment;
 pub use set::{ApprovalSet, Member};
 pub use shown::Shown;
