@@ -1,8 +1,11 @@
 use super::{lines, room, rows, store::SqliteApprovals};
+use crate::approval::tests::model;
 use crate::approval::tests::stores::*;
 use crate::approval::*;
 use crate::store::sqlite::{ApprovalDesk, Found, Which, file};
+use proptest::prelude::*;
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::tempdir;
 
 fn open(dir: &Path) -> SqliteApprovals {
@@ -68,5 +71,16 @@ async fn no_statement_reads_a_whole_table() {
                 || step.contains("TEMP B-TREE");
             assert!(!is_slow, "{statement}: {step}");
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn two_handles_of_one_file_do_what_the_automaton_does(steps in model::steps()) {
+        let dir = tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(model::walk(|| Arc::new(open(dir.path())), steps));
     }
 }
