@@ -59,6 +59,12 @@ impl SqliteApprovals {
         Ok(Self { worker, watch, bounds, turns: Arc::new(Semaphore::new(AT_A_TIME)) })
     }
 
+    /// What the thread that watches holds as long as it runs.
+    #[cfg(test)]
+    pub(super) fn waiters(&self) -> std::sync::Weak<crate::approval::Waiters> {
+        Arc::downgrade(self.watch.waiters())
+    }
+
     /// Runs an event, and wakes who waits for what it has changed once that is durable.
     fn event<T: Send + 'static>(
         &self,
