@@ -35,6 +35,9 @@ mod store;
 mod automaton;
 mod bounds;
 mod masked;
+mod waiting;
+
+mod memory;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -47,6 +50,7 @@ pub use escalation::{Asked, Escalation, MAX_ESCALATION, NotAnEscalation};
 pub use evidence::{Evidence, EvidenceFault};
 pub use id::{EscalationId, NotAnId};
 pub use masked::Visible;
+pub use memory::MemoryApprovals;
 pub use moment::Moment;
 pub use set::{ApprovalSet, Member};
 pub use shown::Shown;
@@ -59,4 +63,6 @@ pub use store::{
 pub use tally::{Case, History, Uncounted, Verdict, tally};
 pub use terms::Terms;
 pub use vote::{Cast, MAX_NOTE, NotAVote, Vote};
+#[cfg(feature = "sqlite")]
+pub(crate) use waiting::Waiters;
 pub use words::{Choice, Finalization, Status, Strategy, TimeoutAction};
