@@ -13,6 +13,12 @@ impl Deadline {
         Self { entered, allowed }
     }
 
+    /// The deadline of a call for which this much of its time does not count.
+    #[must_use]
+    pub fn after(&self, waited: Duration) -> Self {
+        Self { entered: self.entered, allowed: self.allowed.saturating_add(waited) }
+    }
+
     /// The moment itself; `None` when it lies beyond what the clock can say.
     pub fn at(&self) -> Option<Instant> {
         self.entered.checked_add(self.allowed)

@@ -6,6 +6,7 @@
 //! is not about tools passes through it untouched.
 
 mod by_name;
+mod caller;
 mod claims;
 mod definition;
 mod detached;

@@ -1,21 +1,40 @@
 use super::authorize::Judged;
+use super::exact::exact;
 use super::future::StepFuture;
+use super::seek::Seek;
 use super::step::step;
-use crate::call::{Facts, Found, Reason, Refusal};
+use super::terms::terms;
+use super::verify::still_intact;
+use crate::approval::{Binding, Connected, EscalationId, Presentation, Unspendable};
+use crate::call::{Arguments, Facts, Found, Reason, Refusal, Retry, Severity};
+use crate::digest::Fingerprint;
 use crate::policy::Ruling;
+use crate::registry::Sighted;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tower::Service;
 
 step! {
-    /// Turns an allowed call into a permitted one; a call for which the policy asks a human is refused
-    /// until approvals are built.
+    /// Turns an allowed call into a permitted one, and a call for which the policy asks, if somebody
+    /// approves it.
     ///
-    /// A call that waits here, for room in a concurrency limit for example, stops waiting when its
-    /// caller gives up.
+    /// A call that is asked about is refused with the id of its escalation, or held until somebody
+    /// decides, as long as the policy says; it may come again and present its grant. An approval is
+    /// for exactly one call: this tool, these arguments, this caller, this policy. What permits the
+    /// call is worked out anew from the signed votes when the grant is spent.
+    ///
+    /// A call that waits here, for a decision or for room in a concurrency limit, stops waiting when
+    /// its caller gives up. Its time limit does not run while it waits for a decision.
+    ///
+    /// # Security
+    ///
+    /// Where the store of approvals cannot be asked, the call is refused. A grant is spent before the
+    /// call runs: one whose record then cannot be reserved has to be asked about again.
     ///
     /// # Order
     ///
@@ -45,6 +64,7 @@ impl<S, X, E> Service<Judged<X>> for Approve<S>
 where
     S: Service<Permitted<X>, Error = E> + Clone,
     E: From<Refusal>,
+    X: Connected + Sighted,
 {
     type Response = S::Response;
     type Error = E;
@@ -57,30 +77,118 @@ where
     }
 
     fn call(&mut self, judged: Judged<X>) -> Self::Future {
-        match judged.verdict().ruling() {
-            Ruling::Allow | Ruling::WouldDeny => {
-                judged.intact().identified().entered().trail().with(Facts::permit);
-                StepFuture::passed(ApproveFuture::new(self.inner.clone(), Permitted { judged }))
-            }
-            Ruling::Ask | Ruling::Deny => {
-                let required = Found::from(Reason::ApprovalRequired);
-                let asking = judged.verdict().decided_by().and_then(Found::rule);
-                let required = asking.map_or(required.clone(), |rule| required.by(rule));
-                StepFuture::refused(Refusal::new(required))
-            }
-        }
+        let seeking = match judged.verdict().ruling() {
+            Ruling::Allow | Ruling::WouldDeny => None,
+            Ruling::Ask => match seek(&judged) {
+                Ok(seek) => Some(Box::pin(seek.run()) as Seeking),
+                Err(refusal) => return StepFuture::refused(refusal),
+            },
+            // `authorize` refuses these. If it ever did not, this would.
+            Ruling::Deny => return StepFuture::refused(Refusal::new(required(&judged))),
+        };
+        StepFuture::passed(ApproveFuture::new(self.inner.clone(), judged, seeking))
     }
 }
 
+type Seeking = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
+
+/// What the caller is told of a call that nobody has decided on, with the rule that asks.
+fn required<X>(judged: &Judged<X>) -> Found {
+    let required = Found::from(Reason::ApprovalRequired);
+    let asking = judged.verdict().decided_by().and_then(Found::rule);
+    asking.map_or(required.clone(), |rule| required.by(rule))
+}
+
+/// What it takes to get an approval for this call.
+fn seek<X: Connected>(judged: &Judged<X>) -> Result<Seek, Refusal> {
+    let entered = judged.intact().identified().entered();
+    let (call, shared) = (entered.call(), entered.shared());
+    let unavailable = || Refusal::new(Reason::ApprovalUnavailable).with_retry(Retry::Soon);
+    let approvals = shared.approvals.as_ref().ok_or_else(unavailable)?;
+    let (policy, tool) = (entered.policy(), judged.intact().tool_ref());
+    let verdict = judged.verdict();
+    let presentation = Presentation {
+        binding: binding(judged).ok_or_else(unavailable)?,
+        terms: terms(policy, tool),
+        // Of all that was found: what is grave stays so, whatever was found besides.
+        severity: severity(verdict.reasons()),
+    };
+    let token = call.approval.as_ref().map(|token| {
+        let id = token.text().map(str::parse::<EscalationId>);
+        id.and_then(Result::ok).ok_or(Unspendable::Unknown)
+    });
+    Ok(Seek {
+        shared: Arc::clone(shared),
+        approvals: Arc::clone(approvals),
+        presentation: Arc::new(presentation),
+        arguments: call.arguments.clone(),
+        reasons: verdict.reasons().iter().map(|found| found.as_str().into()).collect(),
+        rules: verdict.rules().iter().map(|rule| rule.id.clone()).collect(),
+        required: required(judged),
+        token,
+        wait: policy.terms(tool).map_or(Duration::ZERO, |terms| terms.wait),
+        cancel: call.cancel.clone(),
+        watch: entered.trail().watch(),
+        caller: call.door.caller(),
+    })
+}
+
+fn severity(found: &[Found]) -> Severity {
+    found.iter().map(|found| found.reason().severity()).max().unwrap_or(Severity::High)
+}
+
+/// No arguments have no digest, and no arguments have that of zeros.
+const NO_ARGUMENTS: Fingerprint = Fingerprint::Sha256([0; 32]);
+
+/// The call that an approval is for; `None` where the record is closed already.
+fn binding<X>(judged: &Judged<X>) -> Option<Binding> {
+    let intact = judged.intact();
+    let entered = intact.identified().entered();
+    let (call, definition) = (entered.call(), intact.definition());
+    let arguments = entered.trail().with(|facts| {
+        let keyed = facts.keyed.as_ref().and_then(|keyed| keyed.input);
+        match (facts.input_sha256, keyed) {
+            (Some(plain), _) => Fingerprint::Sha256(plain),
+            (None, Some(keyed)) => Fingerprint::Hmac(keyed),
+            (None, None) => NO_ARGUMENTS,
+        }
+    })?;
+    // Who sent none the first time may send the token alone the second time.
+    let is_empty = call.arguments.as_ref().is_none_or(Arguments::is_empty);
+    let arguments = if is_empty { NO_ARGUMENTS } else { arguments };
+    let exactly = |digest: [u8; 32]| exact(digest, call.arguments.as_ref()?);
+    let arguments = match arguments {
+        Fingerprint::Sha256(digest) => exactly(digest).map_or(arguments, Fingerprint::Sha256),
+        Fingerprint::Hmac(digest) => exactly(digest).map_or(arguments, Fingerprint::Hmac),
+    };
+    let tool = match &definition.version {
+        Some(version) => format!("{}@{}", definition.name, version.as_str()),
+        None => definition.name.to_string(),
+    };
+    Some(Binding {
+        tenant: entered.policy().tenant().into(),
+        server: call.server.name().into(),
+        tool: tool.into(),
+        definition: definition.digest,
+        arguments,
+        principal: (&**intact.identified().principal().name()).into(),
+        policy: entered.policy().digest(),
+    })
+}
+
 pin_project! {
-    /// The future of [`Approve`]: waits until what lies below takes the call, unless the caller
-    /// gives up first; then it is the future of what lies below.
-        pub struct ApproveFuture<S, X>
+    /// The future of [`Approve`]: waits for an approval where one is asked for, then until what lies
+    /// below takes the call, unless the caller gives up first; then it is the future of what lies
+    /// below.
+    pub struct ApproveFuture<S, X>
     where
         S: Service<Permitted<X>>,
     {
         below: S,
-        waiting: Option<Permitted<X>>,
+        seeking: Option<Seeking>,
+        // Taken when the call goes on.
+        waiting: Option<Judged<X>>,
+        was_asked: bool,
         // Made when there is something to wait for.
         given_up: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
         #[pin]
@@ -89,8 +197,9 @@ pin_project! {
 }
 
 impl<S: Service<Permitted<X>>, X> ApproveFuture<S, X> {
-    fn new(below: S, permitted: Permitted<X>) -> Self {
-        Self { below, waiting: Some(permitted), given_up: None, running: None }
+    fn new(below: S, judged: Judged<X>, seeking: Option<Seeking>) -> Self {
+        let was_asked = seeking.is_some();
+        Self { below, seeking, waiting: Some(judged), was_asked, given_up: None, running: None }
     }
 }
 
@@ -104,28 +213,48 @@ impl<S, X, E> Future for ApproveFuture<S, X>
 where
     S: Service<Permitted<X>, Error = E>,
     E: From<Refusal>,
+    X: Sighted,
 {
     type Output = Result<S::Response, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Some(permitted) = this.waiting.take() {
+        if let Some(seeking) = this.seeking {
+            if let Err(refusal) = ready!(seeking.as_mut().poll(cx)) {
+                return Poll::Ready(Err(refusal.into()));
+            }
+            *this.seeking = None;
+        }
+        if let Some(judged) = this.waiting.take() {
             match this.below.poll_ready(cx) {
-                Poll::Ready(Ok(())) => this.running.set(Some(this.below.call(permitted))),
+                Poll::Ready(Ok(())) => match permit(judged, *this.was_asked) {
+                    Ok(permitted) => this.running.set(Some(this.below.call(permitted))),
+                    Err(refusal) => return Poll::Ready(Err(refusal.into())),
+                },
                 Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
                 Poll::Pending => {
-                    let cancel = &permitted.judged.intact().identified().entered().call().cancel;
+                    let cancel = &judged.intact().identified().entered().call().cancel;
                     let given_up = this
                         .given_up
                         .get_or_insert_with(|| Box::pin(cancel.clone().cancelled_owned()));
                     if given_up.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Err(Refusal::new(Reason::Cancelled).into()));
                     }
-                    *this.waiting = Some(permitted);
+                    *this.waiting = Some(judged);
                     return Poll::Pending;
                 }
             }
         }
         this.running.as_pin_mut().map_or(Poll::Pending, |running| running.poll(cx))
     }
+}
+
+/// The call may run. One that has waited is held against the registry once more: the tool that was
+/// approved is the one that runs.
+fn permit<X: Sighted>(judged: Judged<X>, was_asked: bool) -> Result<Permitted<X>, Refusal> {
+    if was_asked {
+        still_intact(judged.intact()).map_err(Refusal::new)?;
+    }
+    judged.intact().identified().entered().trail().with(Facts::permit);
+    Ok(Permitted { judged })
 }

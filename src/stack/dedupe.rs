@@ -1,18 +1,15 @@
 use super::authorize::Judged;
+use super::exact::exact;
 use super::future::StepFuture;
 use super::step::step;
 use crate::call::{
-    Arguments, Dedupe as Became, Facts, Lasting, Reason, Refusal, Reply, Retry, ToolVersion,
-    TrailWatch,
+    Dedupe as Became, Facts, Lasting, Reason, Refusal, Reply, Retry, ToolVersion, TrailWatch,
 };
 use crate::clock::Clock;
 use crate::dedupe::{Answer, Asked, Begun, DedupeStore, Ending, Scope, StoreError, Ticket};
-use crate::digest::Digest;
 use crate::identity::{Claimant, sent_idempotency_key};
 use crate::limit::Deadline;
-use crate::policy::Ruling;
 use pin_project_lite::pin_project;
-use serde_json::Value;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -86,11 +83,6 @@ fn question<X: Claimant>(judged: &Judged<X>) -> Option<Question> {
     let entered = identified.entered();
     let (call, shared) = (entered.call(), entered.shared());
     let keeping = shared.dedupe.as_ref()?;
-    // What must be approved today goes on to `approve`: until there are approvals it is refused, and
-    // so is its repeat.
-    if judged.verdict().ruling() >= Ruling::Ask {
-        return None;
-    }
     let (recorded, arguments) = entered.trail().with(noted)??;
     let sent = sent_idempotency_key(&call.door)?;
     let definition = judged.intact().definition();
@@ -129,33 +121,6 @@ fn noted(facts: &mut Facts) -> Option<(Box<str>, [u8; 32])> {
     let keyed = facts.keyed.as_ref().and_then(|keyed| keyed.input);
     // No arguments have no digest, and no arguments have that of zeros.
     has_effect.then(|| (key, facts.input_sha256.or(keyed).unwrap_or_default()))
-}
-
-/// The digest together with every whole number that it has only as the nearest double; `None` where
-/// there is none, and the digest tells all arguments apart.
-fn exact(digest: [u8; 32], arguments: &Arguments) -> Option<[u8; 32]> {
-    const EXACT: u64 = 1 << 53;
-    let mut bytes = Vec::new();
-    let mut todo: Vec<_> = arguments.values().collect();
-    while let Some(value) = todo.pop() {
-        match value {
-            Value::Number(number) => {
-                let whole = number.as_u64().or_else(|| Some(number.as_i64()?.unsigned_abs()));
-                if whole.is_some_and(|whole| whole > EXACT) {
-                    bytes.extend_from_slice(number.to_string().as_bytes());
-                    bytes.push(b',');
-                }
-            }
-            Value::Array(items) => todo.extend(items),
-            Value::Object(map) => todo.extend(map.values()),
-            Value::Null | Value::Bool(_) | Value::String(_) => {}
-        }
-    }
-    if bytes.is_empty() {
-        return None;
-    }
-    bytes.extend_from_slice(&digest);
-    Some(*Digest::of(&bytes).as_bytes())
 }
 
 type Question = Pin<Box<dyn Future<Output = Result<Begun, Refusal>> + Send>>;

@@ -71,7 +71,8 @@ impl Guard {
             outcome.end = End::Refused(unavailable(Code::AuditUnavailable).after_execution());
             return Finished::Now(outcome);
         };
-        let late = self.deadline.is_some_and(|at| at.passed(self.shared.clock.monotonic()));
+        let now = self.shared.clock.monotonic();
+        let late = self.deadline.is_some_and(|at| at.after(facts.waited_by(now)).passed(now));
         if late && !matches!(outcome.end, End::Refused(_)) {
             note_overtime(&mut facts);
         }

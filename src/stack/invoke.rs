@@ -211,7 +211,9 @@ impl Retries {
             return None;
         }
         let longest = entered.policy().max_duration();
-        let until = longest.and_then(|longest| Deadline::new(entered.entered(), longest).at());
+        let waited = entered.trail().with(|facts| facts.waited).unwrap_or_default();
+        let deadline = |longest| Deadline::new(entered.entered(), longest).after(waited).at();
+        let until = longest.and_then(deadline);
         Some(Self { left, tries: 0, until })
     }
 

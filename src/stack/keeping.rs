@@ -1,13 +1,16 @@
+use crate::approval::{ApprovalStore, MemoryApprovals};
 use crate::dedupe::{DedupeOptions, DedupeStore, MemoryStore, StoreError};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the options say of idempotency keys, and where these are once the layer has started.
+/// What the options say of idempotency keys and approvals, and where these are once the layer has
+/// started.
 #[derive(Debug, Default)]
 pub(super) struct Deduping {
     pub(super) options: DedupeOptions,
     pub(super) store: Option<Arc<dyn DedupeStore>>,
+    pub(super) approvals: Option<Arc<dyn ApprovalStore>>,
 }
 
 /// Where the idempotency keys of one layer are.
@@ -19,16 +22,14 @@ pub(super) struct Keeping {
 }
 
 impl Deduping {
-    /// Opens the store: the one that was given, else `sec0.db` in `dir`, else memory.
+    /// Opens the stores of keys and of approvals, where none was given: `sec0.db` in `dir`, else
+    /// memory.
     ///
     /// `dir` is the audit directory after its log was opened.
     pub(super) fn open(&mut self, dir: Option<&Path>) -> Result<(), StoreError> {
-        if self.store.is_none() && !self.options.is_off() {
-            let store = match dir {
-                Some(dir) => self.in_directory(dir)?,
-                None => Arc::new(MemoryStore::new(self.options.bounds())),
-            };
-            self.store = Some(store);
+        match dir {
+            Some(dir) => self.in_directory(dir)?,
+            None => self.in_memory(),
         }
         if self.store.as_ref().is_some_and(|store| !store.is_durable()) {
             tracing::warn!("idempotency keys are kept in memory; they do not survive a restart");
@@ -36,19 +37,39 @@ impl Deduping {
         Ok(())
     }
 
+    fn in_memory(&mut self) {
+        if self.store.is_none() && !self.options.is_off() {
+            self.store = Some(Arc::new(MemoryStore::new(self.options.bounds())));
+        }
+        self.approvals.get_or_insert_with(|| Arc::new(MemoryApprovals::default()));
+    }
+
+    /// Both in one file, and over one connection: what waits at the same time is synced once.
     #[cfg(feature = "sqlite")]
-    fn in_directory(&self, dir: &Path) -> Result<Arc<dyn DedupeStore>, StoreError> {
-        use crate::store::sqlite::SqliteStore;
-        let opened = SqliteStore::open(dir, self.options.bounds());
-        opened
-            .map(|store| -> Arc<dyn DedupeStore> { Arc::new(store) })
-            .map_err(|error| StoreError::Failed(error.to_string().into()))
+    fn in_directory(&mut self, dir: &Path) -> Result<(), StoreError> {
+        use crate::approval::ApprovalBounds;
+        use crate::store::sqlite::{SqliteApprovals, SqliteStore};
+        let failed =
+            |error: crate::store::sqlite::DbError| StoreError::Failed(error.to_string().into());
+        let bounds = ApprovalBounds::default();
+        if self.store.is_none() && !self.options.is_off() {
+            let keys = SqliteStore::open(dir, self.options.bounds()).map_err(failed)?;
+            if self.approvals.is_none() {
+                let approvals = SqliteApprovals::beside(&keys, bounds).map_err(failed)?;
+                self.approvals = Some(Arc::new(approvals));
+            }
+            self.store = Some(Arc::new(keys));
+        } else if self.approvals.is_none() {
+            self.approvals = Some(Arc::new(SqliteApprovals::open(dir, bounds).map_err(failed)?));
+        }
+        Ok(())
     }
 
     #[cfg(not(feature = "sqlite"))]
     #[expect(clippy::unnecessary_wraps, reason = "a file can fail to open")]
-    fn in_directory(&self, _: &Path) -> Result<Arc<dyn DedupeStore>, StoreError> {
-        Ok(Arc::new(MemoryStore::new(self.options.bounds())))
+    fn in_directory(&mut self, _: &Path) -> Result<(), StoreError> {
+        self.in_memory();
+        Ok(())
     }
 
     /// What the steps share; `None` where keys are only recorded.

@@ -167,10 +167,16 @@ impl<M> Sec0SecurityLayer<M> {
     ///
     /// Dropping the future leaves the writer at work; calling it again waits again.
     pub async fn try_shutdown(&self) -> Result<(), ShutdownError> {
+        if let Some(approvals) = &self.shared.approvals {
+            approvals.flush().await;
+        }
         let ended = match &self.shared.log {
             Some(log) => log.shutdown(Duration::from_secs(5)).await,
             None => Ok(()),
         };
+        if let Some(approvals) = &self.shared.approvals {
+            approvals.settle().await;
+        }
         if let Some(keeping) = &self.shared.dedupe {
             // What is lost here leaves a key that counts as unknown: no call runs twice for it.
             match tokio::time::timeout(Duration::from_secs(5), keeping.store.flush()).await {

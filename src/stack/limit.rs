@@ -2,13 +2,16 @@ use super::future::StepFuture;
 use super::identify::Identified;
 use super::step::step;
 use crate::audit::{Direction, RawContext};
-use crate::call::{Reason, Refusal, Retry, ToolRef};
+use crate::call::{Reason, Refusal, Retry, ToolRef, TrailWatch};
 use crate::canonical::{self, CanonicalError, Limits};
+use crate::clock::Clock;
 use crate::limit::Deadline;
 use crate::policy::{Effect, Ruling};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 use tower::Service;
 
@@ -45,10 +48,11 @@ where
 
     fn call(&mut self, identified: Identified<X>) -> Self::Future {
         if let Err(refusal) = rate(&identified).and_then(|()| size(&identified)) {
-            return LimitFuture { step: StepFuture::refused(refusal), deadline: None };
+            return LimitFuture { step: StepFuture::refused(refusal), deadline: None, limit: None };
         }
-        let deadline = deadline(&identified);
-        LimitFuture { step: StepFuture::passed(self.inner.call(identified)), deadline }
+        let limit = TimeLimit::of(&identified);
+        let deadline = limit.as_ref().and_then(TimeLimit::timer);
+        LimitFuture { step: StepFuture::passed(self.inner.call(identified)), deadline, limit }
     }
 }
 
@@ -115,15 +119,40 @@ fn malformed(error: CanonicalError) -> Reason {
     }
 }
 
-/// The timer of a deadline that denies. One that does not is only noted, by `record`.
-fn deadline<X>(identified: &Identified<X>) -> Option<Sleep> {
-    let entered = identified.entered();
-    let allowed = entered.policy().max_duration()?;
-    if entered.policy().effect(Reason::DurationTooLong) != Effect::Deny {
-        return None;
+/// Between two looks at the time limit of a call that waits for somebody's decision.
+const LOOKS: Duration = Duration::from_millis(50);
+
+/// A time limit that denies. One that does not is only noted, by `record`.
+#[derive(Debug)]
+struct TimeLimit {
+    deadline: Deadline,
+    watch: TrailWatch,
+    clock: Arc<dyn Clock>,
+}
+
+impl TimeLimit {
+    fn of<X>(identified: &Identified<X>) -> Option<Self> {
+        let entered = identified.entered();
+        let allowed = entered.policy().max_duration()?;
+        if entered.policy().effect(Reason::DurationTooLong) != Effect::Deny {
+            return None;
+        }
+        Some(Self {
+            deadline: Deadline::new(entered.entered(), allowed),
+            watch: entered.trail().watch(),
+            clock: Arc::clone(&entered.shared().clock),
+        })
     }
-    let at = Deadline::new(entered.entered(), allowed).at()?;
-    Some(tokio::time::sleep_until(at.into()))
+
+    fn timer(&self) -> Option<Sleep> {
+        Some(tokio::time::sleep_until(self.deadline.at()?.into()))
+    }
+
+    /// When the time is up as it looks now: what a call waits for somebody's decision does not count.
+    fn ends(&self) -> Option<Instant> {
+        let waited = self.watch.waited_by(self.clock.monotonic());
+        self.deadline.after(waited).at().map(Instant::from)
+    }
 }
 
 pin_project! {
@@ -134,6 +163,7 @@ pin_project! {
         step: StepFuture<F>,
         #[pin]
         deadline: Option<Sleep>,
+        limit: Option<TimeLimit>,
     }
 }
 
@@ -148,16 +178,23 @@ where
         let mut this = self.project();
         let too_long = || Poll::Ready(Err(Refusal::new(Reason::DurationTooLong).into()));
         // The deadline first: what has no time left does not begin.
-        if let Some(deadline) = this.deadline.as_mut().as_pin_mut()
-            && deadline.poll(cx).is_ready()
-        {
-            return too_long();
+        if let (Some(mut timer), Some(limit)) = (this.deadline.as_mut().as_pin_mut(), &this.limit) {
+            while timer.as_mut().poll(cx).is_ready() {
+                match limit.ends() {
+                    // It has waited for somebody meanwhile, or waits still.
+                    Some(ends) if ends > Instant::now() => {
+                        timer.as_mut().reset(ends.max(Instant::now() + LOOKS));
+                    }
+                    Some(_) => return too_long(),
+                    None => break,
+                }
+            }
         }
         let answer = ready!(this.step.poll(cx));
         // A handler that blocks its thread keeps the timer from firing; its reply is late all the
         // same.
-        match this.deadline.as_ref().as_pin_ref() {
-            Some(deadline) if deadline.deadline() < Instant::now() => too_long(),
+        match this.limit.as_ref().and_then(TimeLimit::ends) {
+            Some(ends) if ends < Instant::now() => too_long(),
             Some(_) | None => Poll::Ready(answer),
         }
     }

@@ -6,6 +6,8 @@ mod lists; // What lists of tools leave out.
 mod lock; // The server is the one in its lock file.
 mod reloading; // Where a newer policy comes from.
 mod regime; // A policy, and what is counted under it.
+mod own_thread; // Waits on a thread that is no runtime's.
+mod approvals; // Where approvals are, and what the log has of them.
 mod shared; // The state that the steps share.
 mod circuit; // Whether a tool is left alone for a while.
 mod expose; // Judges what lists of tools show.
@@ -25,7 +27,10 @@ mod limit; // How often, how large, how long.
 mod verify; // The tool is the tool that was frozen.
 mod authorize; // What the policy says.
 // inspect: the arguments on the way in, the result on the way out.
+mod exact; // Tells apart what a digest does not.
 mod dedupe; // A repeated key gets its stored result.
+mod terms; // By which rules a call is decided.
+mod seek; // How a call gets its approval.
 mod approve; // What a human says.
 mod reserve; // The intent is recorded.
 mod invoke; // The handler runs.

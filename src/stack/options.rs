@@ -1,5 +1,6 @@
 use super::keeping::Deduping;
 use super::shared::Principals;
+use crate::approval::ApprovalStore;
 use crate::audit::{AuditSink, RawPayloads, Stream};
 use crate::call::{AuditMode, LineSigning, ToolVersion};
 use crate::clock::{Clock, System};
@@ -291,6 +292,13 @@ impl Sec0Options {
     #[must_use]
     pub fn dedupe_store(mut self, store: impl DedupeStore + 'static) -> Self {
         self.deduping.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Where approvals are kept, instead of `sec0.db` in the audit directory.
+    #[must_use]
+    pub fn approval_store(mut self, store: impl ApprovalStore + 'static) -> Self {
+        self.deduping.approvals = Some(Arc::new(store));
         self
     }
 

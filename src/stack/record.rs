@@ -80,7 +80,7 @@ impl<X> Entered<X> {
     }
 
     /// What the steps below share: it comes with the call, so that they hold nothing themselves.
-    pub(super) fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 

@@ -1,3 +1,4 @@
+use super::approvals::{Approvals, Keeper};
 use super::keeping::Keeping;
 use super::lists::Lists;
 use super::lock::{Finding, LockGate};
@@ -19,6 +20,12 @@ use std::time::Duration;
 /// What the steps of one layer, all its clones and all their sessions have in common.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// Ends before the log does: it puts lines there.
+    #[expect(dead_code, reason = "what it does is to be dropped")]
+    pub(super) keeper: Option<Keeper>,
+    /// Where approvals are; `None` where they could not be opened, and then what needs one is
+    /// refused.
+    pub(super) approvals: Option<Arc<Approvals>>,
     /// The policy that judges the calls that enter now.
     pub(super) regime: ArcSwap<Regime>,
     /// Where newer ones come from; `None` where the policy is the one of the start.

@@ -1,3 +1,4 @@
+use super::approvals::{Approvals, Keeper};
 use super::lists::Lists;
 use super::lock::LockGate;
 use super::options::Sec0Options;
@@ -5,6 +6,7 @@ use super::own_key::open_key;
 use super::regime::Regime;
 use super::reloading::{Reloading, grounded};
 use super::shared::Shared;
+use crate::approval::{self, MemoryApprovals};
 use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, RawPayloads, Site};
 use crate::call::{AuditMode, AuditModes, LockRule};
 use crate::dedupe::StoreError;
@@ -26,6 +28,9 @@ pub enum StartError {
     /// The audit log cannot be opened.
     #[error(transparent)]
     Audit(#[from] OpenError),
+    /// The store of approvals cannot be asked.
+    #[error(transparent)]
+    Approvals(#[from] approval::StoreError),
     /// The store of idempotency keys cannot be opened.
     #[error(transparent)]
     Dedupe(#[from] StoreError),
@@ -35,6 +40,9 @@ pub enum StartError {
     /// The signing key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The thread that looks after approvals could not be started.
+    #[error("approvals cannot be looked after: {0}; allow this user more threads")]
+    Keeper(#[source] io::Error),
     /// The policy requires a lock file, and it cannot be read.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -87,13 +95,18 @@ impl Sec0Options {
     pub(super) fn start(mut self) -> Result<Shared, StartError> {
         let gate = self.lock_gate().map(LockGate::admit).transpose()?;
         let log = self.open_log()?;
-        Ok(self.share(Some(log), gate))
+        let approvals = self.open_approvals(&log)?;
+        Ok(self.share(Some((log, approvals)), gate))
     }
 
     pub(super) fn start_or_refuse(mut self) -> Shared {
         let gate = self.lock_gate();
-        match self.open_log() {
-            Ok(log) => self.share(Some(log), gate),
+        let opened = self.open_log().and_then(|log| {
+            let approvals = self.open_approvals(&log)?;
+            Ok((log, approvals))
+        });
+        match opened {
+            Ok(opened) => self.share(Some(opened), gate),
             Err(error) => {
                 tracing::error!(%error, "the security layer cannot start; it refuses every call");
                 self.share(None, gate)
@@ -163,12 +176,25 @@ impl Sec0Options {
         Ok(Log::open(options)?)
     }
 
+    /// Opens what keeps approvals, and has the log record what it lacks of them.
+    fn open_approvals(&mut self, log: &Log) -> Result<Approving, StartError> {
+        let store = self.deduping.approvals.take();
+        let store = store.unwrap_or_else(|| Arc::new(MemoryApprovals::default()));
+        let (log, clock) = (log.clone(), Arc::clone(&self.clock));
+        let approvals = Approvals::open(store, self.stream.writer(), log, clock)?;
+        let keeper = Keeper::start(&approvals).map_err(StartError::Keeper)?;
+        Ok(Approving { approvals, keeper })
+    }
+
     /// The options' word, else the policy's.
     fn modes(&self) -> AuditModes {
         self.audit_mode.map_or(self.policy.audit_modes(), AuditModes::all)
     }
 
-    fn share(self, log: Option<Log>, gate: Option<LockGate>) -> Shared {
+    fn share(self, opened: Option<(Log, Approving)>, gate: Option<LockGate>) -> Shared {
+        let (log, approving) = opened.unzip();
+        let (approvals, keeper) =
+            approving.map(|Approving { approvals, keeper }| (approvals, keeper)).unzip();
         let modes = self.modes();
         // Without a current directory a relative one could not have been opened.
         let own = [Some(self.audit_dir.as_path()), self.lock_file.as_deref()];
@@ -176,6 +202,8 @@ impl Sec0Options {
         let regime = Regime::new(grounded(self.policy, &own), self.clock.monotonic());
         let every = self.reload_every;
         Shared {
+            keeper,
+            approvals,
             regime: ArcSwap::from_pointee(regime),
             reloading: self.source.map(|source| Reloading::new(source, every, own)),
             log,
@@ -196,6 +224,12 @@ impl Sec0Options {
             lists: Lists::default(),
         }
     }
+}
+
+/// Where approvals are, and the thread that looks after them.
+struct Approving {
+    approvals: Arc<Approvals>,
+    keeper: Keeper,
 }
 
 /// The key that the policy's `audit.digest_key` names.

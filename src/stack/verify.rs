@@ -163,6 +163,12 @@ where
     }
 }
 
+/// Whether the tool is still the one that was frozen, for a call that has waited since it was
+/// verified.
+pub(super) fn still_intact<X: Sighted>(intact: &Intact<X>) -> Result<(), Reason> {
+    verify(&intact.identified).map(|_definition| ())
+}
+
 fn verify<X: Sighted>(identified: &Identified<X>) -> Result<Arc<Definition>, Reason> {
     let entered = identified.entered();
     let call = entered.call();

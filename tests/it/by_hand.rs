@@ -2,6 +2,7 @@
 
 use crate::support::{Rules, Runs, Site};
 use futures::poll;
+use sec0::approval::Connected;
 use sec0::call::{Call, Cleared, End, Outcome, Reason, Reply, ServerIdent, ToolName, ToolVersion};
 use sec0::digest::Digest;
 use sec0::identity::{self, ClaimName, Claimant, Origin};
@@ -29,6 +30,8 @@ impl Claimant for Door {
         Origin::Http
     }
 }
+
+impl Connected for Door {}
 
 impl Sighted for Door {
     fn sight(&self, _tool: &str) -> Sight<'_> {

@@ -324,9 +324,9 @@ async fn a_repeat_is_judged_by_the_policy_of_today() {
     );
 }
 
-/// What must be approved today is not handed out because it once was not.
+/// Nothing runs, so there is nothing to approve.
 #[tokio::test]
-async fn a_repeat_for_which_the_policy_asks_today_gets_nothing() {
+async fn a_repeat_for_which_the_policy_asks_today_gets_its_stored_result() {
     const ASK: &str =
         "{id: r, tool: '*', pointer: /to, op: exists, effect: ask, reason: ask_first}";
     let (site, runs, store) = (Site::default(), Runs::default(), MemoryStore::default());
@@ -340,14 +340,15 @@ async fn a_repeat_for_which_the_policy_asks_today_gets_nothing() {
     first.shutdown().await;
     let last = layer(&Rules::enforce().on_arguments(ASK));
     let asking = demo().tool(writer(), runs.handler()).layer(last.clone());
-    let refused = denial(&pay(&asking, json!({"to": "x"}), ANA).await);
-    assert_eq!(refused["reason"], "approval_required", "{refused:#}");
+    let replayed = pay(&asking, json!({"to": "x"}), ANA).await;
+    assert!(is_fine(&replayed), "{replayed:?}");
+    assert_eq!(became(&replayed).as_deref(), Some("replay"));
     assert_eq!(runs.get(), 1);
     last.shutdown().await;
     let lines = site.sink.lines();
     let record: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
-    assert_eq!(record["policy"]["decision"], "deny");
-    assert_eq!(record["status"], "denied");
+    assert_eq!(record["policy"]["decision"], "would_deny");
+    assert_eq!(record.get("escalation_id"), None);
 }
 
 /// The digest in the record takes numbers as doubles; a key must not.

@@ -18,6 +18,7 @@ mod tools;
 
 mod approval_token;
 mod approvals;
+mod approving;
 mod arguments;
 mod asking;
 mod bounds;

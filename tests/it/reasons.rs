@@ -75,8 +75,20 @@ const TABLE: [Row; 21] = [
 ];
 
 /// Reasons that nothing can raise from outside.
-const OUT_OF_REACH: [(&str, &str); 7] = [
+const OUT_OF_REACH: [(&str, &str); 19] = [
+    ("approval_expired", "it takes an escalation: `approving` has it"),
+    ("approval_invalid", "it takes a token: `approving` has it"),
+    ("approval_other_arguments", "the caller is not told: `approving` has it"),
+    ("approval_other_policy", "the caller is not told: `approving` has it"),
+    ("approval_other_principal", "the caller is not told: `approving` has it"),
+    ("approval_other_tool", "the caller is not told: `approving` has it"),
+    ("approval_pending", "it takes an escalation: `approving` has it"),
+    ("approval_rejected", "it takes a vote: `approving` has it"),
     ("approval_required", "a rule that asks has its own reason, too: `arguments` has it"),
+    ("approval_spent", "the caller is not told: `approving` has it"),
+    ("approval_unavailable", "it takes a store that fails: `approving` has it"),
+    ("approval_unknown", "the caller is not told: `approving` has it"),
+    ("no_approvers_configured", "a rule that asks has its own reason, too: `approving` has it"),
     ("idempotency_conflict", "it takes two calls: `dedupe` has it"),
     ("idempotency_in_progress", "it takes two calls: `dedupe` has it"),
     ("idempotency_not_kept", "it takes two calls: `dedupe` has it"),

@@ -1,0 +1,279 @@
+use super::own_thread::wait_for;
+use crate::approval::{
+    Answer, ApprovalStore, EscalationId, Kept, Line, LineAbout, Moment, StoreError,
+};
+use crate::audit::{Event, Log};
+use crate::call::SpanIds;
+use crate::clock::Clock;
+use parking_lot::Mutex;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio::time::timeout;
+
+/// How long the store may take for one answer.
+const ANSWERED: Duration = Duration::from_secs(5);
+
+/// How often time is looked at for escalations that nobody waits for.
+const TURN: Duration = Duration::from_secs(1);
+
+/// How many lines a store gives at a time.
+const PAGE: usize = 100;
+
+/// The most escalations whose age is measured. What goes beyond is older than it seems, and so is
+/// not approved by time.
+const MEASURED: usize = 65_536;
+
+/// The approvals of one layer: where they are kept, and what the log must have of them.
+pub(super) struct Approvals {
+    store: Arc<dyn ApprovalStore>,
+    /// The stream of the log; empty for the one without a name.
+    stream: Box<str>,
+    log: Log,
+    clock: Arc<dyn Clock>,
+    /// How often somebody has wanted the log to have all lines.
+    wanted: AtomicU64,
+    /// Held while lines go into the log, so that they stand there in their order.
+    recording: tokio::sync::Mutex<Recording>,
+    /// Since when this program has known an escalation.
+    known: Mutex<HashMap<EscalationId, Instant>>,
+}
+
+#[derive(Debug, Default)]
+struct Recording {
+    /// Which of the wants was met last.
+    met: u64,
+    /// The number of the last line that went into the log.
+    after: u64,
+    /// Lines that the log has, and may not be durable there.
+    open: VecDeque<(u64, oneshot::Receiver<()>)>,
+}
+
+impl Approvals {
+    /// Puts into the log what it lacks, as a start does before it serves.
+    pub(super) fn open(
+        store: Arc<dyn ApprovalStore>,
+        stream: Option<&str>,
+        log: Log,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, StoreError> {
+        let approvals = Arc::new(Self {
+            store,
+            stream: stream.unwrap_or_default().into(),
+            log,
+            clock,
+            wanted: AtomicU64::new(0),
+            recording: tokio::sync::Mutex::default(),
+            known: Mutex::default(),
+        });
+        let never = AtomicBool::new(false);
+        let recorded = wait_for(&mut Box::pin(approvals.record()), ANSWERED, &never);
+        recorded.unwrap_or(Err(StoreError::Slow))?;
+        Ok(approvals)
+    }
+
+    /// Where they are.
+    pub(super) fn store(&self) -> &dyn ApprovalStore {
+        &*self.store
+    }
+
+    /// The stream of the log that records them.
+    pub(super) fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// How old an escalation is, by all clocks there are.
+    pub(super) fn moment(&self, id: EscalationId) -> Moment {
+        let (wall, now) = (self.clock.wall(), self.clock.monotonic());
+        let mut known = self.known.lock();
+        let measured = match known.get(&id) {
+            Some(since) => Some(now.saturating_duration_since(*since)),
+            None if known.len() < MEASURED => {
+                known.insert(id, now);
+                Some(Duration::ZERO)
+            }
+            None => None,
+        };
+        Moment { wall, measured }
+    }
+
+    /// Puts into the log what has happened to approvals until now, in its order. When this ends
+    /// well, the lines are on their way before anything that is recorded later.
+    ///
+    /// # Cancel safety
+    ///
+    /// What is left out comes with the next look.
+    async fn record(&self) -> Result<(), StoreError> {
+        let mine = self.wanted.fetch_add(1, Ordering::SeqCst).saturating_add(1);
+        let mut recording = self.recording.lock().await;
+        if recording.met >= mine {
+            return Ok(());
+        }
+        let wanted = self.wanted.load(Ordering::SeqCst);
+        loop {
+            let lines = self.store.lines(&self.stream, recording.after).await?;
+            let is_last = lines.len() < PAGE;
+            for line in lines {
+                let event = event(&line)?;
+                let synced = self.log.event_synced(event).ok_or(StoreError::Full)?;
+                recording.open.push_back((line.number, synced));
+                recording.after = line.number;
+            }
+            if is_last {
+                break;
+            }
+        }
+        recording.met = wanted;
+        Ok(())
+    }
+
+    /// As [`record`](Self::record), for a task, with a bound in time.
+    pub(super) async fn recorded(&self) -> Result<(), StoreError> {
+        timeout(ANSWERED, self.record()).await.unwrap_or(Err(StoreError::Slow))
+    }
+
+    /// Tells the store which lines the log has for good.
+    async fn confirm(&self) -> Result<(), StoreError> {
+        let mut recording = self.recording.lock().await;
+        let mut up_to = None;
+        while let Some((number, synced)) = recording.open.front_mut() {
+            match synced.try_recv() {
+                Ok(()) => up_to = Some(*number),
+                // It is not durable yet. Where the log has ended, the next start writes it again.
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+            recording.open.pop_front();
+        }
+        drop(recording);
+        match up_to {
+            Some(up_to) => self.store.recorded(&self.stream, up_to).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Looks at what time has decided, and at what the log lacks.
+    async fn turn(&self) -> Result<(), StoreError> {
+        let overdue = self.store.overdue(&self.stream, self.clock.wall()).await?;
+        for Kept { escalation, .. } in overdue {
+            let id = escalation.id();
+            self.store.settle(id, self.moment(id)).await?;
+        }
+        self.record().await?;
+        self.confirm().await?;
+        self.forget();
+        Ok(())
+    }
+
+    /// Forgets the age of what can no longer be used by anybody.
+    fn forget(&self) {
+        const LONGEST: Duration = Duration::from_hours(2 * 366 * 24);
+        let now = self.clock.monotonic();
+        self.known.lock().retain(|_, since| now.saturating_duration_since(*since) < LONGEST);
+    }
+
+    /// The last turn, before the log ends.
+    pub(super) async fn flush(&self) {
+        if let Err(error) = self.recorded().await {
+            tracing::warn!(%error, "the log lacks lines about approvals; the next start writes them");
+        }
+    }
+
+    /// The same behind the end of the log, when all of its lines are durable.
+    pub(super) async fn settle(&self) {
+        let confirmed = timeout(ANSWERED, self.confirm()).await.unwrap_or(Err(StoreError::Slow));
+        if let Err(error) = confirmed {
+            tracing::warn!(%error, "lines about approvals may stand in the log twice");
+        }
+    }
+}
+
+impl fmt::Debug for Approvals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Approvals").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// The answer of a store, or that it did not come in time. For tasks: it takes a runtime's timer.
+pub(super) async fn answered<T>(answer: Answer<T>) -> Result<T, StoreError> {
+    timeout(ANSWERED, answer).await.unwrap_or(Err(StoreError::Slow))
+}
+
+/// The event that a line of the store is. What is no JSON is not written into a log.
+fn event(line: &Line) -> Result<Event, StoreError> {
+    let id = *line.id.as_bytes();
+    let body: serde_json::Value = serde_json::from_str(&line.body).map_err(damaged)?;
+    let span = SpanIds::default();
+    let event = match line.about {
+        LineAbout::Created => Event::approval_created(line.at, span, id, &body),
+        LineAbout::Voted => Event::approval_vote(line.at, span, id, &body),
+        LineAbout::Decided { granted } => {
+            Event::approval_decided(line.at, span, id, granted, &body)
+        }
+    };
+    event.map_err(damaged)
+}
+
+fn damaged(_: impl std::error::Error) -> StoreError {
+    StoreError::Failed("a line about an approval is damaged".into())
+}
+
+/// The thread that looks at approvals for which no call waits. It ends with this.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    pub(super) fn start(approvals: &Arc<Approvals>) -> std::io::Result<Self> {
+        let ends = Arc::new(AtomicBool::new(false));
+        let (weak, store) = (Arc::downgrade(approvals), Arc::clone(&approvals.store));
+        let end = Arc::clone(&ends);
+        let thread = thread::Builder::new().name("sec0-approvals".to_owned());
+        let thread = thread.spawn(move || keep(&weak, &*store, &end))?;
+        Ok(Self { ends, thread: Some(thread) })
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            if thread.join().is_err() {
+                tracing::error!("the thread `sec0-approvals` panicked");
+            }
+        }
+    }
+}
+
+/// One handle of the log is held only while something is done, so that whoever drops the layer is the
+/// one who ends the log.
+fn keep(approvals: &Weak<Approvals>, store: &dyn ApprovalStore, ends: &AtomicBool) {
+    let mut is_failing = false;
+    while !ends.load(Ordering::Acquire) {
+        {
+            let Some(approvals) = approvals.upgrade() else { return };
+            let turned = wait_for(&mut Box::pin(approvals.turn()), ANSWERED, ends);
+            match turned {
+                Some(Err(error)) if !is_failing => {
+                    is_failing = true;
+                    tracing::error!(%error, "what happens to approvals cannot be recorded for now");
+                }
+                Some(Ok(())) if is_failing => {
+                    is_failing = false;
+                    tracing::info!("what happens to approvals is recorded again");
+                }
+                Some(Ok(()) | Err(_)) | None => {}
+            }
+        }
+        // A store that cannot say is not asked again at once.
+        if let Some(Err(_)) = wait_for(&mut store.stirred(), TURN, ends) {
+            thread::park_timeout(TURN);
+        }
+    }
+}
