@@ -32,19 +32,3 @@ impl<X> Cleared<X> {
         self.0
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::call::{ApprovalToken, ServerIdent, ToolName};
-    use std::sync::Arc;
-    use tokio_util::sync::CancellationToken;
-
-    #[test]
-    fn a_handler_does_not_get_what_its_caller_presented() {
-        let server = Arc::new(ServerIdent::new("demo", "1.0.0"));
-        let mut call = Call::new(server, ToolName::from("pay"), CancellationToken::new(), ());
-        call.approval = ApprovalToken::new("7ea5e");
-        assert!(Cleared::new(call.repeatable()).into_call().approval.is_none());
-    }
-}

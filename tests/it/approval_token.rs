@@ -95,16 +95,31 @@ impl ServerHandler for Keeper {
     }
 }
 
-/// What the steps below `identify` have of the token: nothing, or its text, if it has one.
-type Seen = Arc<Mutex<VecDeque<Option<Option<String>>>>>;
+/// What the steps below `identify` have of the token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Presented {
+    Nothing,
+    Text(String),
+    FitsNothing,
+}
+
+impl Presented {
+    fn by(token: Option<&ApprovalToken>) -> Self {
+        let said = |token: &ApprovalToken| {
+            token.text().map_or(Self::FitsNothing, |text| Self::Text(text.to_owned()))
+        };
+        token.map_or(Self::Nothing, said)
+    }
+}
+
+type Seen = Arc<Mutex<VecDeque<Presented>>>;
 
 /// A server behind the steps, with a look at the call where it has just been identified.
 fn watched(server: Keeper, steps: &Steps, seen: &Seen) -> impl ServerHandler + Clone + use<> {
     let (steps, seen) = (steps.clone(), Arc::clone(seen));
     let look = move |identified: Identified<ToolRequest>| {
         let call: &Call<ToolRequest> = identified.entered().call();
-        let token = call.approval.as_ref().map(|token| token.text().map(str::to_owned));
-        seen.lock().push_back(token);
+        seen.lock().push_back(Presented::by(call.approval.as_ref()));
         identified
     };
     server.layer(layer_fn(move |handler| {
@@ -141,8 +156,8 @@ fn meta(value: Value) -> RequestMetaObject {
     serde_json::from_value(value).unwrap()
 }
 
-fn token(text: &str) -> Option<Option<String>> {
-    Some(Some(text.to_owned()))
+fn token(text: &str) -> Presented {
+    Presented::Text(text.to_owned())
 }
 
 /// One call of `pay` in process: what the steps saw, what the handler was given, the record.
@@ -151,7 +166,7 @@ async fn once(
     rules: &Rules,
     arguments: Value,
     context: RequestContext<RoleServer>,
-) -> (Option<Option<String>>, Value, Value) {
+) -> (Presented, Value, Value) {
     let (site, seen) = (Site::default(), Seen::default());
     let layer = site.layer(rules);
     let server = watched(keeper.clone(), &layer.steps(), &seen);
@@ -239,7 +254,7 @@ async fn the_first_that_is_there_counts_and_none_is_left() {
         params.arguments = Some(arguments.collect());
         server.call_tool(params, context(&headers, in_meta(META))).await.unwrap();
         let record = site.close(&layer).await.only().clone();
-        let expected = there.first().map(|name| Some(said(name)));
+        let expected = there.first().map_or(Presented::Nothing, |name| Presented::Text(said(name)));
         assert_eq!(*seen.lock(), [expected], "{there:?}");
         assert_eq!(record["input_sha256"], sha256_of(&json!({})));
         assert!(!format!("{}{record}", keeper.once()).contains("7ea5e"), "{there:?}");
@@ -287,7 +302,7 @@ async fn no_rule_of_the_policy_and_no_limit_on_arguments_counts_it() {
     let arguments = json!({"approval_token": "t".repeat(2048)});
     let (saw, given, record) =
         once(Keeper::of(json!({})), &rules, arguments, detached_context()).await;
-    assert_eq!((saw, &given["params"]["arguments"]), (Some(None), &json!({})));
+    assert_eq!((saw, &given["params"]["arguments"]), (Presented::FitsNothing, &json!({})));
     assert_eq!(record["policy"]["decision"], "allow");
 }
 
@@ -333,7 +348,7 @@ async fn one_that_is_no_token_is_taken_out_and_fits_nothing() {
             let (saw, given, record) =
                 once(Keeper::of(json!({})), &Rules::enforce(), arguments, context(&[], of_meta))
                     .await;
-            assert_eq!(saw, Some(None), "{name}");
+            assert_eq!(saw, Presented::FitsNothing, "{name}");
             let all = format!("{given}{record}");
             assert!(!all.contains("7ea5e") && !all.contains("7015000"), "{name}");
             assert_eq!(
@@ -343,7 +358,7 @@ async fn one_that_is_no_token_is_taken_out_and_fits_nothing() {
         }
     }
     // Two that differ are not one; two that are the same are.
-    for (second, saw) in [("other", Some(None)), ("7ea5e", token("7ea5e"))] {
+    for (second, saw) in [("other", Presented::FitsNothing), ("7ea5e", token("7ea5e"))] {
         let headers = [(HEADERS[0], "7ea5e"), (HEADERS[0], second), (HEADERS[1], "7ea5e")];
         let (seen, given, _) =
             once(Keeper::of(json!({})), &Rules::enforce(), json!({}), context(&headers, json!({})))

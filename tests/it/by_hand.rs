@@ -3,7 +3,7 @@
 use crate::support::{Rules, Runs, Site};
 use futures::poll;
 use sec0::approval::Connected;
-use sec0::call::{Call, Cleared, End, Outcome, Reason, Reply, ServerIdent, ToolName, ToolVersion};
+use sec0::call::{ApprovalToken, Call, Cleared, End, Outcome, Reason, Reply, ServerIdent, ToolName, ToolVersion};
 use sec0::digest::Digest;
 use sec0::identity::{self, ClaimName, Claimant, Origin};
 use sec0::registry::{Definition, Freeze, Live, Sight, Sighted, Snapshot};
@@ -190,12 +190,16 @@ async fn a_reply_that_panics_when_it_is_looked_at_leaves_its_record() {
     let layer = site.layer(&Rules::enforce().allow(&["mcp://demo/add"]));
     let counted = runs.clone();
     let whole = layer.layer(tower::service_fn(move |cleared: Cleared<Door>| {
-        assert_eq!(cleared.into_call().tool.as_str(), "add");
+        let call = cleared.into_call();
+        assert_eq!(call.tool.as_str(), "add");
+        assert!(call.approval.is_none(), "the handler got what its caller presented");
         counted.up();
         std::future::ready(Ok::<_, Infallible>(Boom))
     }));
     let frozen = whole.freeze(snapshot());
-    let Ok(outcome) = whole.oneshot(call(&frozen, "add", 1)).await;
+    let mut asked = call(&frozen, "add", 1);
+    asked.approval = ApprovalToken::new("7ea5e");
+    let Ok(outcome) = whole.oneshot(asked).await;
     assert!(matches!(outcome.end, End::Panicked));
     let lines = site.close(&layer).await;
     assert_eq!((runs.get(), &lines.only()["status"]), (1, &json!("panicked")));
