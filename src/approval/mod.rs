@@ -7,6 +7,9 @@
 //! time come to, [`spendable`] whether that permits a call which is presented now. Whoever asks
 //! either gives the terms of the *policy*: what a store says of terms, status or people decides
 //! nothing.
+//!
+//! Besides, for escalations that another system decides on: [`EscalationReporter`],
+//! [`EscalationResolver`] and the [`EscalationManager`], which asks them and waits.
 
 mod caller;
 mod form;
@@ -36,6 +39,8 @@ mod automaton;
 mod bounds;
 mod masked;
 
+mod manager;
+
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -46,6 +51,7 @@ pub use caller::{Caller, Connected, Waiting};
 pub use escalation::{Asked, Escalation, MAX_ESCALATION, NotAnEscalation};
 pub use evidence::{Evidence, EvidenceFault};
 pub use id::{EscalationId, NotAnId};
+pub use manager::*;
 pub use masked::Visible;
 pub use moment::Moment;
 pub use set::{ApprovalSet, Member};
