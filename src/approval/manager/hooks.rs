@@ -5,14 +5,14 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-type Hook<T> = Option<Arc<dyn Fn(&T) + Send + Sync>>;
+type Hook<T> = Arc<dyn Fn(&T) + Send + Sync>;
 
 /// Who is told of what the manager does.
 #[derive(Clone, Default)]
 pub(super) struct Hooks {
-    pub(super) created: Hook<Created>,
-    pub(super) resolved: Hook<Resolution>,
-    pub(super) failed: Hook<EscalationError>,
+    pub(super) created: Option<Hook<Created>>,
+    pub(super) resolved: Option<Hook<Resolution>>,
+    pub(super) failed: Option<Hook<EscalationError>>,
 }
 
 impl Hooks {
@@ -39,7 +39,7 @@ impl fmt::Debug for Hooks {
     }
 }
 
-fn tell<T>(hook: Option<&Arc<dyn Fn(&T) + Send + Sync>>, about: &T) {
+fn tell<T>(hook: Option<&Hook<T>>, about: &T) {
     if let Some(hook) = hook
         && catch_unwind(AssertUnwindSafe(|| hook(about))).is_err()
     {

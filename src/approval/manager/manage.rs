@@ -13,47 +13,9 @@ use std::time::Duration;
 
 /// Opens escalations with a backend, reads and decides them, and waits for decisions.
 ///
-/// A clone is the same manager. How to write a backend, and all options: `docs/guide/approvals-backends.md`.
+/// A clone is the same manager.
 ///
-/// ```
-/// use sec0::approval::{
-///     BackendAnswer, Create, Created, Details, ManagerOptions, ResolutionStatus, WaitOptions,
-/// };
-/// use sec0::{EscalationManager, EscalationReporter, EscalationResolver};
-/// use std::sync::Arc;
-///
-/// /// Asks nobody and approves.
-/// struct Yes;
-///
-/// impl EscalationReporter for Yes {
-///     fn create(&self, input: Create) -> BackendAnswer<'_, Option<Created>> {
-///         let id = format!("for-{}", input.violation).into();
-///         Box::pin(async { Ok(Some(Created { id, ..Created::default() })) })
-///     }
-/// }
-///
-/// impl EscalationResolver for Yes {
-///     fn get<'a>(
-///         &'a self,
-///         id: &'a str,
-///         _tenant: Option<&'a str>,
-///     ) -> BackendAnswer<'a, Option<Details>> {
-///         let status = "approved".into();
-///         Box::pin(async move { Ok(Some(Details { id: id.into(), status, ..Details::default() })) })
-///     }
-/// }
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), sec0::approval::EscalationError> {
-/// let options = ManagerOptions::default().reporter(Arc::new(Yes)).resolver(Arc::new(Yes));
-/// let manager = EscalationManager::new(options);
-/// let create = Create { violation: "rule_denied".into(), ..Create::default() };
-/// let resolution = manager.create_and_wait(create, WaitOptions::default()).await?;
-/// assert_eq!(resolution.status, ResolutionStatus::Approved);
-/// assert_eq!(&*resolution.escalation_id, "for-rule_denied");
-/// # Ok(())
-/// # }
-/// ```
+#[doc = include_str!("../../../docs/guide/approvals-backends.md")]
 #[derive(Debug, Clone)]
 pub struct EscalationManager {
     options: Arc<ManagerOptions>,
@@ -115,7 +77,8 @@ impl EscalationManager {
     }
 
     /// Waits until the escalation is decided, or the time is up. All who wait for the same escalation
-    /// of the same tenant at the same time share one wait: that of the first, with its options.
+    /// of the same tenant at the same time share one wait: that of the first, with its options and its
+    /// cancellation.
     ///
     /// # Errors
     ///

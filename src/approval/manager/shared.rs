@@ -99,7 +99,8 @@ impl fmt::Debug for Waits {
     }
 }
 
-const NO_END: &str = "the wait was broken off; the runtime that it ran on has ended";
+const NO_END: &str =
+    "the wait was broken off: the runtime that it ran on has ended, or has no timers";
 
 fn broken_off(why: &dyn fmt::Display) -> EscalationError {
     EscalationError::get_failed(EscalationErrorClass::Wait, Cause::said(why))

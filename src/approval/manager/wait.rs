@@ -42,6 +42,8 @@ struct Course {
     attempts: u64,
     failures: u32,
     last: Option<Details>,
+    /// It reads because the backend has told of news.
+    was_told: bool,
 }
 
 /// What to do before the next reading.
@@ -50,14 +52,6 @@ enum Pause {
     News,
     /// The backend is in trouble, or its news are none.
     Sleep(Duration),
-}
-
-/// What a backend says of changes.
-enum News {
-    /// It is time to read again.
-    Read,
-    /// Nothing.
-    NotTold,
 }
 
 impl Wait {
@@ -69,6 +63,7 @@ impl Wait {
             attempts: 0,
             failures: 0,
             last: None,
+            was_told: false,
         };
         let ended = self.cancel.run_until_cancelled(self.end(&mut course)).await;
         match ended.ok_or_else(EscalationError::aborted)? {
@@ -110,45 +105,51 @@ impl Wait {
                     Pause::Sleep(self.pace.retry_backoff.saturating_mul(course.failures))
                 }
             };
-            let left = self.pace.timeout.saturating_sub(course.started.elapsed());
-            if left.is_zero() {
+            if self.left(course).is_zero() {
                 return Ok(ResolutionStatus::Timeout);
             }
-            self.pause(pause, left, course.last.as_ref()).await;
+            self.pause(pause, course).await;
         }
     }
 
-    /// Pauses, but no longer than what is `left` of the wait: its last reading is at its very end.
-    async fn pause(&self, pause: Pause, left: Duration, last: Option<&Details>) {
-        let news = match (&pause, last) {
-            (Pause::News, Some(last)) => self.news(last, left).await,
-            (Pause::News, None) | (Pause::Sleep(_), _) => News::NotTold,
-        };
-        let pause = match (news, pause) {
-            (News::Read, _) => return,
-            (News::NotTold, Pause::Sleep(pause)) => pause,
-            (News::NotTold, Pause::News) => self.pace.poll_interval,
-        };
-        sleep(pause.min(left)).await;
+    fn left(&self, course: &Course) -> Duration {
+        self.pace.timeout.saturating_sub(course.started.elapsed())
     }
 
-    async fn news(&self, last: &Details, left: Duration) -> News {
+    /// Pauses, but no longer than what is left of the wait: its last reading is at its very end.
+    async fn pause(&self, pause: Pause, course: &mut Course) {
+        let pause = match (pause, &course.last) {
+            (Pause::Sleep(pause), _) => pause,
+            (Pause::News, None) => self.pace.poll_interval,
+            (Pause::News, Some(last)) => {
+                course.was_told = self.is_told_of_news(last, self.left(course)).await;
+                if course.was_told {
+                    return;
+                }
+                self.pace.poll_interval
+            }
+        };
+        sleep(pause.min(self.left(course))).await;
+    }
+
+    /// True when it is time to read again; false at once where the backend tells nobody.
+    async fn is_told_of_news(&self, last: &Details, left: Duration) -> bool {
         let told = async {
             match self.resolver.changed(last) {
-                Some(changed) => changed.await.map(|()| News::Read),
-                None => Ok(News::NotTold),
+                Some(changed) => changed.await.map(|()| true),
+                None => Ok(false),
             }
         };
         match guarded(left, told).await {
-            Ok(news) => news,
-            Err(Unanswered::Late(_)) => News::Read,
+            Ok(is_told) => is_told,
+            Err(Unanswered::Late(_)) => true,
             // It is polled instead; if the backend is in trouble, reading says so, too.
-            Err(Unanswered::Failed(_) | Unanswered::Panicked) => News::NotTold,
+            Err(Unanswered::Failed(_) | Unanswered::Panicked) => false,
         }
     }
 
     fn resolution(&self, status: ResolutionStatus, course: Course) -> Resolution {
-        let Course { started_at, started, attempts, failures, last } = course;
+        let Course { started_at, started, attempts, failures, last, was_told: _ } = course;
         let metadata = ResolutionMetadata {
             attempts,
             retry_count: failures,
@@ -163,12 +164,13 @@ impl Wait {
 }
 
 impl Course {
-    /// Keeps what was read. Backends that tell of news and then have none are slept on, so that they
-    /// are not asked without a pause.
+    /// Keeps what was read. A backend that has told of news and then has none is slept on once, so
+    /// that it is not asked without a pause.
     fn take(&mut self, read: Option<Details>, poll_interval: Duration) -> Pause {
+        let was_told = std::mem::take(&mut self.was_told);
         let Some(read) = read else { return Pause::Sleep(poll_interval) };
-        let is_news = self.last.as_ref() != Some(&read);
+        let is_same = self.last.as_ref() == Some(&read);
         self.last = Some(read);
-        if is_news { Pause::News } else { Pause::Sleep(poll_interval) }
+        if was_told && is_same { Pause::Sleep(poll_interval) } else { Pause::News }
     }
 }

@@ -99,7 +99,7 @@ impl ApprovalStore for One {
 }
 
 fn manager_over(store: &Arc<One>) -> EscalationManager {
-    let local = LocalApprovals::new(Arc::clone(store) as _);
+    let local = LocalApprovals::new(Arc::<One>::clone(store));
     EscalationManager::new(ManagerOptions::default().resolver(Arc::new(local)))
 }
 
@@ -181,11 +181,12 @@ impl EscalationResolver for Restless {
 
 #[tokio::test(start_paused = true)]
 async fn a_backend_whose_news_are_none_is_polled() {
-    let ends = || [Act::Says("pending"), Act::Says("pending"), Act::Says("approved")];
+    let ends = || std::iter::repeat_n(Act::Says("pending"), 4).chain([Act::Says("approved")]);
+    // Slept on after each news that were none, and asked for news again after each sleep.
     for (act, times) in [
-        (Act::Nothing, vec![0, 0, 2_000]),
-        (Act::Fails("503"), vec![0, 2_000, 4_000]),
-        (Act::Panics, vec![0, 2_000, 4_000]),
+        (Act::Nothing, vec![0, 0, 2_000, 2_000, 4_000]),
+        (Act::Fails("503"), vec![0, 2_000, 4_000, 6_000, 8_000]),
+        (Act::Panics, vec![0, 2_000, 4_000, 6_000, 8_000]),
     ] {
         let backend = Backend::of(ends());
         let resolver = Arc::new(Restless(act, Arc::clone(&backend)));
@@ -193,5 +194,73 @@ async fn a_backend_whose_news_are_none_is_polled() {
         let waited = manager.wait_for_resolution("a", WaitOptions::default()).await.unwrap();
         assert_eq!(waited.status, ResolutionStatus::Approved);
         assert_eq!(backend.read_at(), times);
+    }
+}
+
+/// Its news fail, but only after a while.
+struct BreaksOff(Arc<Backend>);
+
+impl EscalationResolver for BreaksOff {
+    fn get<'a>(
+        &'a self,
+        id: &'a str,
+        tenant: Option<&'a str>,
+    ) -> BackendAnswer<'a, Option<Details>> {
+        self.0.get(id, tenant)
+    }
+
+    fn changed<'a>(&'a self, _: &'a Details) -> Option<BackendAnswer<'a, ()>> {
+        Some(Box::pin(async {
+            tokio::time::sleep(ms(900)).await;
+            Err("the line went dead".into())
+        }))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_that_break_off_do_not_make_a_wait_longer() {
+    let backend = Backend::of([Act::Says("pending")]);
+    let resolver = Arc::new(BreaksOff(Arc::clone(&backend)));
+    let manager = EscalationManager::new(ManagerOptions::default().resolver(resolver));
+    let wait = WaitOptions::default().timeout(ms(1_000));
+    let waited = manager.wait_for_resolution("a", wait).await.unwrap();
+    assert_eq!((waited.status, waited.metadata.elapsed), (ResolutionStatus::Timeout, ms(1_000)));
+    assert_eq!(backend.read_at(), [0, 1_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_fails_does_not_end_the_listening() {
+    let (store, id) = One::new();
+    let flaky = Arc::new(Flaky(LocalApprovals::new(Arc::<One>::clone(&store)), Mutex::new(1)));
+    let manager = EscalationManager::new(ManagerOptions::default().resolver(flaky));
+    let (resolution, ()) =
+        tokio::join!(manager.wait_for_resolution(&id, WaitOptions::default()), async {
+            // Something that decides nothing, whose reading fails, and then the end.
+            tokio::time::sleep(ms(100_000)).await;
+            store.0.send_modify(|kept| kept.version += 1);
+            tokio::time::sleep(ms(100_000)).await;
+            store.end(Finalization::QuorumReached);
+        });
+    let metadata = resolution.unwrap().metadata;
+    assert_eq!((metadata.attempts, metadata.elapsed), (4, ms(200_000)));
+}
+
+/// Fails at the reading behind so many good ones.
+struct Flaky(LocalApprovals, Mutex<u32>);
+
+impl EscalationResolver for Flaky {
+    fn get<'a>(
+        &'a self,
+        id: &'a str,
+        tenant: Option<&'a str>,
+    ) -> BackendAnswer<'a, Option<Details>> {
+        let mut left = self.1.lock();
+        let now = *left;
+        *left = now.wrapping_sub(1);
+        if now == 0 { Box::pin(async { Err("503".into()) }) } else { self.0.get(id, tenant) }
+    }
+
+    fn changed<'a>(&'a self, seen: &'a Details) -> Option<BackendAnswer<'a, ()>> {
+        self.0.changed(seen)
     }
 }

@@ -120,8 +120,8 @@ pub(super) fn options(backend: &Arc<Backend>) -> (ManagerOptions, Told) {
     let told = Told::default();
     let [created, resolved, failed] = std::array::from_fn(|_| Arc::clone(&told));
     let options = ManagerOptions::default()
-        .reporter(Arc::clone(backend) as _)
-        .resolver(Arc::clone(backend) as _)
+        .reporter(Arc::<Backend>::clone(backend))
+        .resolver(Arc::<Backend>::clone(backend))
         .clock(Arc::new(Manual::at(Timestamp::from_millis(NOON))))
         .on_created(move |it| created.lock().push(format!("created {}", it.id)))
         .on_resolved(move |it| resolved.lock().push(format!("resolved {}", it.status)))
