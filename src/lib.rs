@@ -36,6 +36,7 @@ pub mod store; // Where what must outlive a process is kept.
 pub mod stack; // One tower layer per step.
 
 // The paved path.
+pub use approval::{EscalationManager, EscalationReporter, EscalationResolver};
 pub use audit::AuditSink;
 pub use call::{AuditMode, LineSigning};
 pub use mcp::{MapRegistry, ServerHandlerExt, ToolRouterExt};

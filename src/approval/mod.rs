@@ -7,6 +7,9 @@
 //! time come to, [`spendable`] whether that permits a call which is presented now. Whoever asks
 //! either gives the terms of the *policy*: what a store says of terms, status or people decides
 //! nothing.
+//!
+//! Besides, for escalations that another system decides on: [`EscalationReporter`],
+//! [`EscalationResolver`] and the [`EscalationManager`], which asks them and waits.
 
 mod caller;
 mod form;
@@ -39,6 +42,8 @@ mod waiting;
 
 mod memory;
 
+mod manager;
+
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -49,6 +54,7 @@ pub use caller::{Caller, Connected, Waiting};
 pub use escalation::{Asked, Escalation, MAX_ESCALATION, NotAnEscalation};
 pub use evidence::{Evidence, EvidenceFault};
 pub use id::{EscalationId, NotAnId};
+pub use manager::*;
 pub use masked::Visible;
 pub use memory::MemoryApprovals;
 pub use moment::Moment;
