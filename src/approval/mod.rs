@@ -17,6 +17,8 @@ mod set;
 mod shown;
 mod terms;
 
+mod masked;
+
 mod escalation;
 
 mod statement;
@@ -31,12 +33,15 @@ mod evidence;
 
 mod store;
 
-mod masked;
+mod automaton;
+mod bounds;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
+pub use automaton::{Change, MAX_VOTES, NewLine, Taken, opened, settled, spent, voted};
 pub use binding::{Binding, CallKey};
+pub use bounds::{ApprovalBounds, Used};
 pub use escalation::{Asked, Escalation, MAX_ESCALATION, NotAnEscalation};
 pub use evidence::{Evidence, EvidenceFault};
 pub use id::{EscalationId, NotAnId};

@@ -65,6 +65,8 @@ pub enum Uncounted {
     Late,
     /// The escalation was decided before.
     Decided,
+    /// As many votes are kept as may be.
+    TooMany,
 }
 
 /// Works out what has become of an escalation. The same history always comes to the same.
@@ -138,7 +140,7 @@ impl<'a> Case<'a> {
         self.terms.may_be_unattended(self.severity.max(self.escalation.severity()))
     }
 
-    fn time_approves(&self) -> bool {
+    pub(super) fn time_approves(&self) -> bool {
         self.terms.timeout_action == TimeoutAction::AutoApprove
             && self.may_be_unattended()
             && self.terms.is_attainable(&self.escalation.binding().principal)
@@ -239,6 +241,7 @@ impl Uncounted {
             Self::OwnCall => "this member cannot approve a call of their own; somebody else has to",
             Self::Late => "the time in which the call could be decided is up",
             Self::Decided => "the call was decided before, and a decision is final",
+            Self::TooMany => "the escalation has as many votes as are kept",
         }
     }
 }

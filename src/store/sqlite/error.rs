@@ -1,9 +1,13 @@
+use crate::canonical::CanonicalError;
 use std::path::PathBuf;
 
 /// Why `sec0.db` cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DbError {
+    /// A line for the log has no text.
+    #[error("an approval cannot be written down: {0}")]
+    Canonical(#[from] CanonicalError),
     /// It was closed.
     #[error("the store is closed")]
     Closed,
@@ -17,7 +21,7 @@ pub enum DbError {
     Foreign(PathBuf),
     /// It is missing, and was not to be made.
     #[error(
-        "`{0}` does not exist; name the audit directory of a server that uses idempotency keys"
+        "`{0}` does not exist; name the audit directory of a server that uses idempotency keys or approvals"
     )]
     Missing(PathBuf),
     /// It was written by a later version.
@@ -43,6 +47,9 @@ pub enum DbError {
     /// SQLite said no.
     #[error("the store failed: {0}")]
     Sql(#[from] rusqlite::Error),
+    /// The system gave no thread.
+    #[error("the system gave no thread for watching the store: {0}; allow this user more threads")]
+    Thread(Box<str>),
     /// No random number was to be had.
     #[error("the system gave no random number: {0}")]
     Random(#[source] getrandom::Error),

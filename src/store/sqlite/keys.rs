@@ -29,6 +29,7 @@ pub(super) const UNKNOWN: i64 = 2;
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     worker: Worker,
+    dir: Arc<Path>,
     owner: Arc<Owner>,
     bounds: Bounds,
     permits: Arc<Semaphore>,
@@ -54,7 +55,17 @@ impl SqliteStore {
         let owner = Arc::new(Owner::new(dir)?);
         let worker = Worker::start(connection, Arc::clone(&owner))
             .map_err(|error| DbError::open(&dir.join(super::FILE), &error))?;
-        Ok(Self { worker, owner, bounds, permits: Arc::new(Semaphore::new(AT_A_TIME)) })
+        let permits = Arc::new(Semaphore::new(AT_A_TIME));
+        Ok(Self { worker, dir: dir.into(), owner, bounds, permits })
+    }
+
+    /// For another store in the same file.
+    pub(super) fn worker(&self) -> Worker {
+        self.worker.clone()
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     fn ticket(&self, run: Run, permit: OwnedSemaphorePermit) -> Ticket {

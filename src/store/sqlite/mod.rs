@@ -2,7 +2,8 @@
 //!
 //! `file` and `schema` know the file, `worker` keeps its blocking work off the async
 //! threads, `owner` says which processes live. On these stand what is kept: `keys`, of
-//! idempotency, with `desk` for the operator.
+//! idempotency, with `desk` for the operator; and `approvals`, with `approval_desk` for those who
+//! decide.
 
 mod error;
 mod file;
@@ -11,10 +12,14 @@ mod worker;
 mod owner;
 mod keys;
 mod desk;
+mod approvals;
+mod approval_desk;
 
 #[cfg(test)]
 mod tests;
 
+pub use approval_desk::{ApprovalDesk, Found, Listed, Which};
+pub use approvals::SqliteApprovals;
 pub use desk::{Freed, HeldKey, KeyDesk};
 pub use error::DbError;
 pub use keys::SqliteStore;

@@ -6,7 +6,7 @@ use std::path::Path;
 const APPLICATION: i64 = 0x7365_6330;
 
 /// What leads from each version to the next. Never changed once released, only added to.
-const STEPS: &[&str] = &[KEYS];
+const STEPS: &[&str] = &[KEYS, APPROVALS];
 
 /// Version 1: the keys of idempotency.
 ///
@@ -52,6 +52,91 @@ CREATE TRIGGER dedupe_removed AFTER DELETE ON dedupe BEGIN
     UPDATE dedupe_used SET keys = keys - 1, bytes = bytes - ifnull(length(OLD.result), 0)
         WHERE share IN (OLD.share, x'');
     DELETE FROM dedupe_used WHERE share = OLD.share AND keys <= 0;
+END;
+";
+
+/// Version 2: approvals.
+///
+/// - `approvals.version` grows with each change of any of them; `approval_version` has the latest.
+/// - `approvals.bytes` is what a row holds with its votes. `approvals_used` has the sums as
+///   `dedupe_used` has them, and triggers keep them.
+/// - `approval_lines` is what the log has yet to get: as long as there is one, its row stays
+///   (`approvals.lines`).
+///
+/// Long texts come last: whoever looks for the rest does not read them.
+const APPROVALS: &str = "
+CREATE TABLE approvals (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    call_key BLOB NOT NULL CHECK (length(call_key) = 32),
+    share BLOB NOT NULL CHECK (length(share) = 32),
+    stream TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    over_at INTEGER NOT NULL CHECK (over_at >= expires_at),
+    ended TEXT,
+    spent_at INTEGER,
+    version INTEGER NOT NULL CHECK (version > 0),
+    votes INTEGER NOT NULL CHECK (votes BETWEEN 0 AND 1000),
+    bytes INTEGER NOT NULL CHECK (bytes >= 0),
+    lines INTEGER NOT NULL DEFAULT 0 CHECK (lines >= 0),
+    sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
+    salt BLOB NOT NULL CHECK (length(salt) = 16),
+    escalation TEXT NOT NULL CHECK (octet_length(escalation) <= 131072),
+    shown TEXT NOT NULL CHECK (octet_length(shown) <= 65536)
+) STRICT;
+CREATE INDEX approvals_call ON approvals (call_key, over_at) WHERE spent_at IS NULL;
+CREATE INDEX approvals_overdue ON approvals (stream, expires_at) WHERE ended IS NULL;
+CREATE INDEX approvals_pending ON approvals (number) WHERE ended IS NULL;
+CREATE INDEX approvals_version ON approvals (version);
+CREATE INDEX approvals_over ON approvals (over_at) WHERE lines = 0;
+CREATE INDEX approvals_share ON approvals (share, over_at) WHERE lines = 0;
+CREATE TABLE approval_votes (
+    approval INTEGER NOT NULL,
+    place INTEGER NOT NULL CHECK (place BETWEEN 0 AND 999),
+    body TEXT NOT NULL CHECK (octet_length(body) <= 16384),
+    PRIMARY KEY (approval, place)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE approval_lines (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    stream TEXT NOT NULL,
+    approval INTEGER NOT NULL,
+    id BLOB NOT NULL CHECK (length(id) = 16),
+    at INTEGER NOT NULL,
+    about INTEGER NOT NULL CHECK (about BETWEEN 0 AND 3),
+    body TEXT NOT NULL
+) STRICT;
+CREATE INDEX approval_lines_stream ON approval_lines (stream);
+CREATE TABLE approval_version (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    version INTEGER NOT NULL
+) STRICT;
+INSERT INTO approval_version VALUES (1, 0);
+CREATE TABLE approvals_used (
+    share BLOB PRIMARY KEY,
+    keys INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER approvals_added AFTER INSERT ON approvals BEGIN
+    INSERT INTO approvals_used VALUES (NEW.share, 1, NEW.bytes)
+        ON CONFLICT DO UPDATE SET keys = keys + 1, bytes = bytes + excluded.bytes;
+    INSERT INTO approvals_used VALUES (x'', 1, NEW.bytes)
+        ON CONFLICT DO UPDATE SET keys = keys + 1, bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER approvals_grown AFTER UPDATE OF bytes ON approvals BEGIN
+    UPDATE approvals_used SET bytes = bytes + NEW.bytes - OLD.bytes
+        WHERE share IN (NEW.share, x'');
+END;
+CREATE TRIGGER approvals_removed AFTER DELETE ON approvals BEGIN
+    DELETE FROM approval_votes WHERE approval = OLD.number;
+    UPDATE approvals_used SET keys = keys - 1, bytes = bytes - OLD.bytes
+        WHERE share IN (OLD.share, x'');
+    DELETE FROM approvals_used WHERE share = OLD.share AND keys <= 0;
+END;
+CREATE TRIGGER approval_lines_added AFTER INSERT ON approval_lines BEGIN
+    UPDATE approvals SET lines = lines + 1 WHERE number = NEW.approval;
+END;
+CREATE TRIGGER approval_lines_removed AFTER DELETE ON approval_lines BEGIN
+    UPDATE approvals SET lines = lines - 1 WHERE number = OLD.approval;
 END;
 ";
 

@@ -1,0 +1,23 @@
+//! Approvals in `sec0.db`.
+//!
+//! `rows` loads and saves, `lines` is what the log has yet to get, `room` keeps the bounds, `events`
+//! puts each event into its transaction. `watch` wakes whoever waits, whichever process has made
+//! the change.
+
+mod lines;
+mod rows;
+
+mod room;
+
+mod events;
+mod watch;
+
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use events::vote;
+pub(super) use rows::{Row, all, by_id, ids_between, pending, version};
+
+pub use store::SqliteApprovals;

@@ -1,0 +1,277 @@
+use crate::approval::{
+    Asking, Cast, Change, Escalation, EscalationId, Finalization, Kept, NewLine, Shown,
+};
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::store::sqlite::error::DbError;
+use rusqlite::{Connection, OptionalExtension as _, Params, params};
+use std::sync::Arc;
+
+use super::lines;
+
+/// An escalation, and where it stands.
+#[derive(Debug)]
+pub(in crate::store::sqlite) struct Row {
+    pub(in crate::store::sqlite) kept: Kept,
+    number: i64,
+    stream: Box<str>,
+}
+
+/// The same with what approvers are shown.
+#[derive(Debug)]
+pub(in crate::store::sqlite) struct RowWithShown {
+    pub(in crate::store::sqlite) kept: Kept,
+    pub(in crate::store::sqlite) shown: Shown,
+}
+
+const FIND: &str =
+    "SELECT number, stream, id, sha256, ended, spent_at, version, votes, escalation FROM approvals";
+
+const BY_ID: &str = "WHERE id = ?1";
+const OPEN: &str =
+    "WHERE call_key = ?1 AND spent_at IS NULL AND over_at > ?2 ORDER BY over_at DESC LIMIT 8";
+const OVERDUE: &str = "WHERE stream = ?1 AND ended IS NULL AND expires_at <= ?2 \
+                       ORDER BY expires_at LIMIT 100";
+const PENDING: &str = "WHERE ended IS NULL ORDER BY number DESC LIMIT ?1";
+const ALL: &str = "ORDER BY number DESC LIMIT ?1";
+
+const SHOWN: &str = "SELECT salt, shown FROM approvals WHERE number = ?1";
+const IDS: &str = "SELECT id FROM approvals WHERE id BETWEEN ?1 AND ?2 LIMIT 2";
+const VOTES: &str = "SELECT body FROM approval_votes WHERE approval = ?1 ORDER BY place";
+
+const INSERT: &str = "INSERT INTO approvals (id, call_key, share, stream, expires_at, over_at, \
+                      ended, version, votes, bytes, sha256, salt, escalation, shown) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13)";
+const SAVE: &str = "UPDATE approvals SET ended = ?3, over_at = ?4, version = ?5, votes = ?6, \
+                    bytes = bytes + ?7 WHERE number = ?1 AND version = ?2 AND ended IS NULL";
+const SPEND: &str = "UPDATE approvals SET spent_at = ?3, version = ?4 \
+                     WHERE number = ?1 AND version = ?2 AND spent_at IS NULL";
+const ADD_VOTE: &str = "INSERT INTO approval_votes (approval, place, body) VALUES (?1, ?2, ?3)";
+
+const VERSION: &str = "SELECT version FROM approval_version WHERE one = 1";
+const NEXT_VERSION: &str =
+    "UPDATE approval_version SET version = version + 1 WHERE one = 1 RETURNING version";
+const CHANGED: &str = "SELECT id, version FROM approvals WHERE version > ?1 ORDER BY version";
+
+/// Every statement, for the test that none of them reads a whole table.
+#[cfg(test)]
+pub(super) fn statements() -> Vec<String> {
+    let of = |rest: &&str| format!("{FIND} {rest}");
+    let found = [BY_ID, OPEN, OVERDUE, PENDING].iter().map(of);
+    let others = [SHOWN, IDS, VOTES, INSERT, SAVE, SPEND, ADD_VOTE, VERSION, NEXT_VERSION, CHANGED];
+    found.chain(others.map(str::to_owned)).collect()
+}
+
+pub(in crate::store::sqlite) fn by_id(
+    db: &Connection,
+    id: EscalationId,
+) -> Result<Option<Row>, DbError> {
+    Ok(find(db, BY_ID, [id.as_bytes()])?.pop())
+}
+
+/// The one that whoever asks for the same call is given.
+pub(super) fn open(
+    db: &Connection,
+    call_key: &[u8; 32],
+    now: Timestamp,
+) -> Result<Option<Row>, DbError> {
+    let found = find(db, OPEN, params![call_key, now.as_millis()])?;
+    Ok(found.into_iter().find(|row| row.kept.is_open(now)))
+}
+
+pub(super) fn overdue(db: &Connection, stream: &str, now: Timestamp) -> Result<Vec<Kept>, DbError> {
+    let found = find(db, OVERDUE, params![stream, now.as_millis()])?;
+    Ok(found.into_iter().map(|row| row.kept).collect())
+}
+
+/// Those that nothing has decided, newest first.
+pub(in crate::store::sqlite) fn pending(
+    db: &Connection,
+    at_most: u32,
+) -> Result<Vec<Row>, DbError> {
+    find(db, PENDING, [at_most])
+}
+
+/// All of them, newest first.
+pub(in crate::store::sqlite) fn all(db: &Connection, at_most: u32) -> Result<Vec<Row>, DbError> {
+    find(db, ALL, [at_most])
+}
+
+/// The first two ids in this range.
+pub(in crate::store::sqlite) fn ids_between(
+    db: &Connection,
+    low: [u8; 16],
+    high: [u8; 16],
+) -> Result<Vec<EscalationId>, DbError> {
+    let mut find = db.prepare_cached(IDS)?;
+    let ids = find.query_map([low, high], |row| row.get(0))?;
+    Ok(ids.map(|id| id.map(EscalationId::from_random)).collect::<Result<_, _>>()?)
+}
+
+/// The number of the latest change.
+pub(in crate::store::sqlite) fn version(db: &Connection) -> Result<u64, DbError> {
+    let version: i64 = db.prepare_cached(VERSION)?.query_row((), |row| row.get(0))?;
+    unsigned(version)
+}
+
+/// What has changed since this version, in order.
+pub(super) fn changed(db: &Connection, since: u64) -> Result<Vec<(EscalationId, u64)>, DbError> {
+    let mut find = db.prepare_cached(CHANGED)?;
+    let mut rows = find.query([signed(since)?])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push((EscalationId::from_random(row.get(0)?), unsigned(row.get(1)?)?));
+    }
+    Ok(found)
+}
+
+/// Keeps a new one with its lines.
+pub(super) fn insert(
+    db: &Connection,
+    asking: &Asking,
+    mut kept: Kept,
+    new_lines: &[NewLine],
+) -> Result<Kept, DbError> {
+    let Asking { escalation, shown, stream } = asking;
+    let binding = escalation.binding();
+    kept.version = next_version(db)?;
+    db.prepare_cached(INSERT)?.execute(params![
+        escalation.id().as_bytes(),
+        binding.call_key()?.as_bytes(),
+        binding.share(),
+        stream,
+        escalation.expires_at().as_millis(),
+        kept.over_at().as_millis(),
+        kept.ended.map(Finalization::as_str),
+        signed(kept.version)?,
+        signed(len(asking))?,
+        escalation.digest().as_bytes(),
+        shown.salt,
+        escalation.canonical(),
+        shown.text,
+    ])?;
+    lines::add(db, (db.last_insert_rowid(), stream), escalation.id(), new_lines)?;
+    Ok(kept)
+}
+
+/// How many bytes a new one takes.
+pub(super) fn len(asking: &Asking) -> u64 {
+    let len = asking.escalation.canonical().len().saturating_add(asking.shown.text.len());
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
+impl Row {
+    /// Saves what an event has changed, if the row still is as it was loaded.
+    pub(super) fn save(&mut self, db: &Connection, change: &Change) -> Result<(), DbError> {
+        let (place, version) = (count(self.kept.casts.len())?, self.kept.version);
+        self.kept.apply(change);
+        self.kept.version = next_version(db)?;
+        let mut grown = 0;
+        if change.cast.is_some() {
+            let body = change.lines.first().map_or("", |line| &*line.body);
+            grown = count(body.len())?;
+            db.prepare_cached(ADD_VOTE)?.execute(params![self.number, place, body])?;
+        }
+        let kept = &self.kept;
+        let saved = db.prepare_cached(SAVE)?.execute(params![
+            self.number,
+            signed(version)?,
+            kept.ended.map(Finalization::as_str),
+            kept.over_at().as_millis(),
+            signed(kept.version)?,
+            count(kept.casts.len())?,
+            grown,
+        ])?;
+        if saved != 1 {
+            return Err(DbError::Damaged);
+        }
+        lines::add(db, (self.number, &self.stream), kept.escalation.id(), &change.lines)
+    }
+
+    /// Marks the grant spent; false where it was already.
+    pub(super) fn spend(&mut self, db: &Connection, now: Timestamp) -> Result<bool, DbError> {
+        let version = next_version(db)?;
+        let spent = db.prepare_cached(SPEND)?.execute(params![
+            self.number,
+            signed(self.kept.version)?,
+            now.as_millis(),
+            signed(version)?,
+        ])?;
+        (self.kept.version, self.kept.spent_at) = (version, Some(now));
+        Ok(spent == 1)
+    }
+
+    /// Reads what approvers are shown as well.
+    pub(in crate::store::sqlite) fn with_shown(
+        self,
+        db: &Connection,
+    ) -> Result<RowWithShown, DbError> {
+        let shown = db
+            .prepare_cached(SHOWN)?
+            .query_row([self.number], |row| Ok(Shown { salt: row.get(0)?, text: row.get(1)? }))?;
+        let is_whole = shown.digest() == self.kept.escalation.shown();
+        if is_whole { Ok(RowWithShown { kept: self.kept, shown }) } else { Err(DbError::Damaged) }
+    }
+}
+
+fn find(db: &Connection, rest: &str, of: impl Params) -> Result<Vec<Row>, DbError> {
+    let mut find = db.prepare_cached(&format!("{FIND} {rest}"))?;
+    let mut rows = find.query(of)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(load(db, row)?);
+    }
+    Ok(found)
+}
+
+fn load(db: &Connection, row: &rusqlite::Row<'_>) -> Result<Row, DbError> {
+    let text = row.get_ref(8)?.as_str().map_err(|_other_type| DbError::Damaged)?;
+    let escalation = Escalation::parse(text).map_err(|_says_no_more| DbError::Damaged)?;
+    let (id, sha256) = (EscalationId::from_random(row.get(2)?), Digest::from_bytes(row.get(3)?));
+    if escalation.id() != id || escalation.digest() != sha256 {
+        return Err(DbError::Damaged);
+    }
+    let number = row.get(0)?;
+    let ended = row.get_ref(4)?.as_str_or_null().map_err(|_other_type| DbError::Damaged)?;
+    let ended = ended.map(|word| Finalization::from_wire(word).ok_or(DbError::Damaged));
+    let kept = Kept {
+        escalation: Arc::new(escalation),
+        casts: casts(db, number, row.get(7)?)?,
+        ended: ended.transpose()?,
+        spent_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
+        version: unsigned(row.get(6)?)?,
+    };
+    Ok(Row { kept, number, stream: row.get(1)? })
+}
+
+fn casts(db: &Connection, number: i64, votes: i64) -> Result<Vec<Cast>, DbError> {
+    if votes == 0 {
+        return Ok(Vec::new());
+    }
+    let mut find = db.prepare_cached(VOTES)?;
+    let mut rows = find.query([number])?;
+    let mut casts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text = row.get_ref(0)?.as_str().map_err(|_other_type| DbError::Damaged)?;
+        casts.push(Cast::parse(text).map_err(|_says_no_more| DbError::Damaged)?);
+    }
+    if count(casts.len())? == votes { Ok(casts) } else { Err(DbError::Damaged) }
+}
+
+fn next_version(db: &Connection) -> Result<u64, DbError> {
+    let version: Option<i64> =
+        db.prepare_cached(NEXT_VERSION)?.query_row((), |row| row.get(0)).optional()?;
+    unsigned(version.ok_or(DbError::Damaged)?)
+}
+
+fn count(number: usize) -> Result<i64, DbError> {
+    i64::try_from(number).map_err(|_too_large| DbError::Damaged)
+}
+
+pub(super) fn signed(number: u64) -> Result<i64, DbError> {
+    i64::try_from(number).map_err(|_too_large| DbError::Damaged)
+}
+
+pub(super) fn unsigned(number: i64) -> Result<u64, DbError> {
+    u64::try_from(number).map_err(|_negative| DbError::Damaged)
+}

@@ -1,0 +1,170 @@
+use super::events::{self, Outcome};
+use super::watch::Watch;
+use super::{lines, rows};
+use crate::approval::{
+    Answer, ApprovalBounds, ApprovalStore, Asking, EscalationId, Kept, Line, Moment, Opened,
+    Presentation, Spent, StoreError, Unspendable, Vote, Voted,
+};
+use crate::clock::Timestamp;
+use crate::store::sqlite::error::DbError;
+use crate::store::sqlite::keys::SqliteStore;
+use crate::store::sqlite::worker::Worker;
+use crate::store::sqlite::{FILE, file};
+use rusqlite::Connection;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// How many events of one process may be under way at a time; more wait for their turn.
+const AT_A_TIME: usize = 4096;
+
+/// Escalations, votes and grants in `sec0.db`. They survive the end of the process, and all
+/// processes that use the directory see the same.
+#[derive(Debug, Clone)]
+pub struct SqliteApprovals {
+    worker: Worker,
+    watch: Arc<Watch>,
+    bounds: ApprovalBounds,
+    turns: Arc<Semaphore>,
+}
+
+impl SqliteApprovals {
+    /// Opens `sec0.db` in `dir`, or makes it. The directory must exist, be ours and private, as an
+    /// audit directory is once its log was opened.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be opened or made, is a link or somebody else's, is no database of sec0, or
+    /// was written by a later version.
+    pub fn open(dir: &Path, bounds: ApprovalBounds) -> Result<Self, DbError> {
+        let connection = file::open(dir, true)?;
+        let worker = Worker::start(connection, ())
+            .map_err(|error| DbError::open(&dir.join(FILE), &error))?;
+        Self::over(worker, dir, bounds)
+    }
+
+    /// Uses the connection that `keys` has opened: what waits at the same time shares a
+    /// transaction.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be opened once more, for looking at the changes of others.
+    pub fn beside(keys: &SqliteStore, bounds: ApprovalBounds) -> Result<Self, DbError> {
+        Self::over(keys.worker(), keys.dir(), bounds)
+    }
+
+    fn over(worker: Worker, dir: &Path, bounds: ApprovalBounds) -> Result<Self, DbError> {
+        let watch = Arc::new(Watch::start(file::open(dir, false)?)?);
+        Ok(Self { worker, watch, bounds, turns: Arc::new(Semaphore::new(AT_A_TIME)) })
+    }
+
+    /// Runs an event, and wakes who waits for what it has changed once that is durable.
+    fn event<T: Send + 'static>(
+        &self,
+        act: impl FnMut(&Connection) -> Result<Outcome<T>, DbError> + Send + 'static,
+    ) -> Answer<T> {
+        let (worker, turns) = (self.worker.clone(), Arc::clone(&self.turns));
+        let watch = Arc::clone(self.watch.shared());
+        Box::pin(async move {
+            let turn = turns.acquire_owned().await.map_err(|_closed| StoreError::Closed)?;
+            let told = move |outcome: Outcome<T>| {
+                drop(turn);
+                if let Some((id, version)) = outcome.changed {
+                    watch.tell(id, version);
+                }
+                outcome.told
+            };
+            let answer = worker.ask(act, told).await.map_err(|_closed| StoreError::Closed)?;
+            answer.map_err(|error| StoreError::Failed(error.to_string().into()))
+        })
+    }
+
+    fn look<T: Send + 'static>(
+        &self,
+        act: impl Fn(&Connection) -> Result<T, DbError> + Send + 'static,
+    ) -> Answer<T> {
+        self.event(move |db| act(db).map(Outcome::of))
+    }
+}
+
+impl ApprovalStore for SqliteApprovals {
+    fn ask(&self, asking: Arc<Asking>, now: Timestamp) -> Answer<Opened> {
+        let bounds = self.bounds;
+        let answer = self.event(move |db| events::ask(db, &asking, &bounds, now));
+        Box::pin(async move { answer.await? })
+    }
+
+    fn read(&self, id: EscalationId) -> Answer<Option<Kept>> {
+        self.look(move |db| Ok(rows::by_id(db, id)?.map(|row| row.kept)))
+    }
+
+    fn changed(&self, id: EscalationId, seen: u64) -> Answer<Kept> {
+        let shared = Arc::clone(self.watch.shared());
+        // Without the watch in it: this future must not keep the store open.
+        let (worker, turns) = (self.worker.clone(), Arc::clone(&self.turns));
+        Box::pin(async move {
+            let call = shared.call(id);
+            loop {
+                let mut changed = pin!(call.changed.notified());
+                changed.as_mut().enable();
+                if shared.is_closed() {
+                    return Err(StoreError::Closed);
+                }
+                let turn = turns.acquire().await.map_err(|_closed| StoreError::Closed)?;
+                let find = move |db: &Connection| Ok(rows::by_id(db, id)?.map(|row| row.kept));
+                let found = worker.ask(find, |kept| kept).await;
+                drop(turn);
+                let found = found.map_err(|_closed| StoreError::Closed)?;
+                let kept = found.map_err(|error| StoreError::Failed(error.to_string().into()))?;
+                if let Some(kept) = kept.filter(|kept| kept.version != seen) {
+                    return Ok(kept);
+                }
+                changed.await;
+            }
+        })
+    }
+
+    fn vote(&self, vote: Vote, now: Timestamp) -> Answer<Voted> {
+        self.event(move |db| events::vote(db, vote.clone(), now))
+    }
+
+    fn settle(&self, id: EscalationId, moment: Moment) -> Answer<Option<Kept>> {
+        self.event(move |db| events::settle(db, id, moment))
+    }
+
+    fn spend(
+        &self,
+        id: EscalationId,
+        presentation: Arc<Presentation>,
+        moment: Moment,
+    ) -> Answer<Result<Spent, Unspendable>> {
+        self.event(move |db| events::spend(db, id, &presentation, moment))
+    }
+
+    fn overdue(&self, stream: &str, now: Timestamp) -> Answer<Vec<Kept>> {
+        let stream = stream.to_owned();
+        self.look(move |db| rows::overdue(db, &stream, now))
+    }
+
+    fn lines(&self, stream: &str, after: u64) -> Answer<Vec<Line>> {
+        let stream = stream.to_owned();
+        self.look(move |db| lines::after(db, &stream, after))
+    }
+
+    fn recorded(&self, stream: &str, up_to: u64) -> Answer<()> {
+        let stream = stream.to_owned();
+        self.look(move |db| lines::remove(db, &stream, up_to))
+    }
+
+    fn stirred(&self) -> Answer<()> {
+        let shared = Arc::clone(self.watch.shared());
+        Box::pin(
+            async move { if shared.stirred().await { Ok(()) } else { Err(StoreError::Closed) } },
+        )
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+}
