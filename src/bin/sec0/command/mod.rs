@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use clap::Subcommand;
 use serde::Serialize;
 use std::io::Write;
-use when::when;
+use when::{now, when};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

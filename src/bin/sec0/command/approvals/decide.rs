@@ -1,13 +1,13 @@
 use super::desk::{Place, failed};
 use super::standing::Standing;
 use super::{report, show};
-use crate::command::when;
+use crate::command::{now, when};
 use crate::failure::Failure;
 use clap::Args;
 use sec0::approval::{
     Choice, Escalation, Finalization, Kept, Statement, Status, Visible, Vote, Voted,
 };
-use sec0::clock::{Clock as _, System, Timestamp};
+use sec0::clock::Timestamp;
 use sec0::sign::{LocalDevSigner, Signer as _};
 use sec0::store::sqlite::Listed;
 use serde_json::{Value, json};
@@ -41,22 +41,15 @@ impl Decide {
         let mut listed = self.place.find(&desk, &self.id)?;
         let escalation = listed.kept.escalation.clone();
         let signer = self.signer(&escalation)?;
-        if listed.shown.digest() != escalation.shown() {
-            return Err(Failure::DoesNotHold(
-                "the arguments in the store are not those that the escalation holds; nothing was \
-                 signed"
-                    .to_owned(),
-            ));
-        }
-        let now = System.wall();
-        let statement = Statement::new(&escalation, &self.approver, choice, now, &self.note);
+        let at = now();
+        let statement = Statement::new(&escalation, &self.approver, choice, at, &self.note);
         let bytes = statement.bytes().map_err(Failure::usage)?;
         if !self.json {
-            self.announce(&listed, choice, now, out)?;
+            self.announce(&listed, choice, at, out)?;
         }
         let vote =
             Vote::new(&statement, &self.note, signer.sign_now(&bytes)).map_err(Failure::usage)?;
-        let why_not = match desk.vote(vote, now).map_err(failed)? {
+        let why_not = match desk.vote(vote, at).map_err(failed)? {
             Voted::Counted(kept) => {
                 listed.kept = kept;
                 None
@@ -64,16 +57,16 @@ impl Decide {
             Voted::Not(why) => Some(why.to_string()),
             Voted::NotFound => Some("the escalation is no longer there".to_owned()),
         };
-        let standing = Standing::of(&listed, now);
+        let standing = Standing::of(&listed, at);
         if self.json {
-            let signed = json!({
+            let statement = json!({
                 "approver": self.approver,
                 "decision": choice,
                 "escalation_sha256": escalation.digest().to_string(),
                 "note": self.note,
-                "ts": when(now),
+                "ts": when(at),
             });
-            report::line(out, &verdict(&standing, why_not.as_deref(), signed))?;
+            report::line(out, &verdict(&standing, why_not.as_deref(), &statement))?;
         } else if why_not.is_none() {
             writeln!(out, "{}", said(&listed.kept, &standing))?;
         }
@@ -122,14 +115,14 @@ impl Decide {
         &self,
         listed: &Listed,
         choice: Choice,
-        now: Timestamp,
+        at: Timestamp,
         out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
-        let standing = Standing::of(listed, now);
+        let standing = Standing::of(listed, at);
         show::call(out, &standing)?;
         show::arguments(out, &standing)?;
         let digest = standing.escalation().digest();
-        writeln!(out, "signed       {choice} as {}, {}", Visible(&self.approver), when(now))?;
+        writeln!(out, "signed       {choice} as {}, {}", Visible(&self.approver), when(at))?;
         if !self.note.is_empty() {
             writeln!(out, "             note `{}`", Visible(&self.note))?;
         }
@@ -149,7 +142,7 @@ fn said(kept: &Kept, standing: &Standing<'_>) -> String {
     }
 }
 
-fn verdict(standing: &Standing<'_>, why_not: Option<&str>, signed: Value) -> Value {
+fn verdict(standing: &Standing<'_>, why_not: Option<&str>, signed: &Value) -> Value {
     json!({
         "counted": why_not.is_none(),
         "why_not": why_not,

@@ -2,6 +2,7 @@ use crate::failure::Failure;
 use clap::Args;
 use sec0::approval::Visible;
 use sec0::store::sqlite::{ApprovalDesk, DbError, Found, Listed};
+use std::io;
 use std::path::PathBuf;
 
 /// The most escalations that one list has.
@@ -17,6 +18,13 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn open(&self) -> Result<ApprovalDesk, Failure> {
+        let named = self.dir.symlink_metadata();
+        if named.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Err(Failure::Usage(format!(
+                "`{}` does not exist; give `--dir` the audit directory of a server",
+                self.dir.display()
+            )));
+        }
         ApprovalDesk::open(&self.dir).map_err(Failure::usage)
     }
 
@@ -42,8 +50,5 @@ impl Place {
 
 /// The file was there, and could not be used.
 pub(super) fn failed(error: DbError) -> Failure {
-    match error {
-        DbError::Damaged => Failure::usage(error),
-        error => Failure::internal(error),
-    }
+    if matches!(error, DbError::Damaged) { Failure::usage(error) } else { Failure::internal(error) }
 }

@@ -2,10 +2,10 @@ use super::desk::{LISTED, Place, failed};
 use super::report;
 use super::standing::Standing;
 use super::table::table;
+use crate::command::now;
 use crate::failure::Failure;
 use clap::Args;
 use sec0::approval::Status;
-use sec0::clock::{Clock as _, System};
 use sec0::store::sqlite::Which;
 use serde_json::Value;
 use std::io::Write as _;
@@ -27,7 +27,7 @@ impl List {
     pub(super) fn run(&self, out: &mut Vec<u8>) -> Result<(), Failure> {
         let which = if self.all { Which::All } else { Which::Pending };
         let listed = self.place.open()?.list(which, LISTED).map_err(failed)?;
-        let now = System.wall();
+        let now = now();
         let mut all: Vec<_> = listed.iter().map(|listed| Standing::of(listed, now)).collect();
         // A time that is up has decided, whether or not a server has written so.
         all.retain(|standing| self.all || standing.status() == Status::Pending);

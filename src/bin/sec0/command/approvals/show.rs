@@ -1,11 +1,10 @@
 use super::desk::Place;
 use super::report;
 use super::standing::{Standing, counted, rough};
-use crate::command::when;
+use crate::command::{now, when};
 use crate::failure::Failure;
 use clap::Args;
 use sec0::approval::{Member, Status, Strategy, Visible};
-use sec0::clock::{Clock as _, System};
 use std::io::{self, Write};
 
 /// Show all that whoever decides should know: the call, with secrets masked, why it was asked, who
@@ -24,7 +23,7 @@ pub(crate) struct Show {
 impl Show {
     pub(super) fn run(&self, out: &mut Vec<u8>) -> Result<(), Failure> {
         let listed = self.place.find(&self.place.open()?, &self.id)?;
-        let standing = Standing::of(&listed, System.wall());
+        let standing = Standing::of(&listed, now());
         if self.json {
             return report::line(out, &report::whole(&standing));
         }
@@ -158,7 +157,7 @@ pub(super) fn tallied(standing: &Standing<'_>) -> String {
     if !verdict.rejections.is_empty() {
         let rejected = verdict.rejections.len();
         let most = standing.escalation().terms().rejections();
-        text.extend([&format!(", {rejected} of {}", counted(most, "rejection"))]);
+        text.push_str(&[", ", &rejected.to_string(), " of ", &counted(most, "rejection")].concat());
     }
     let mut missing = Vec::new();
     if standing.missing_approvals() > 0 {

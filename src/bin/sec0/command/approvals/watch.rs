@@ -1,11 +1,11 @@
 use super::desk::{LISTED, Place, failed};
 use super::standing::Standing;
 use super::{report, table};
-use crate::command::when;
+use crate::command::{now, when};
 use crate::failure::Failure;
 use clap::Args;
 use sec0::approval::{EscalationId, Status, Visible};
-use sec0::clock::{Clock as _, System, Timestamp};
+use sec0::clock::Timestamp;
 use sec0::store::sqlite::{ApprovalDesk, Listed, Which};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -81,7 +81,7 @@ impl Watch {
     ) -> Result<(), Stop> {
         let mut is_first = true;
         while !is_over.load(Ordering::Relaxed) {
-            let now = System.wall();
+            let now = now();
             let is_due = |it: &Seen| it.due_at.is_some_and(|due_at| due_at <= now);
             if is_first || desk.wait(LOOK).map_err(failed)? || seen.values().any(is_due) {
                 let listed = desk.list(Which::All, LISTED).map_err(failed)?;
@@ -104,7 +104,7 @@ impl Watch {
         seen: &mut BTreeMap<EscalationId, Seen>,
         is_first: bool,
     ) -> Result<(), Stop> {
-        let at = System.wall();
+        let at = now();
         let standing = Standing::of(listed, at);
         let id = standing.escalation().id();
         let now = Seen {
@@ -131,7 +131,7 @@ impl Watch {
             report::line(&mut line, &report)?;
         } else {
             let about = table::row(standing).join("  ");
-            let (at, event, more) = (when(System.wall()), event.as_str(), more(standing, event));
+            let (at, event, more) = (when(now()), event.as_str(), more(standing, event));
             writeln!(line, "{at}  {event:7}  {about}{more}")?;
         }
         Ok(io::stdout().write_all(&line)?)
