@@ -22,6 +22,9 @@ pub struct EscalationId([u8; 16]);
 pub struct NotAnId;
 
 impl EscalationId {
+    /// The first in the order of ids.
+    pub(super) const LEAST: Self = Self([0; 16]);
+
     /// The id with these bits, which must come from the system's source of randomness.
     pub fn from_random(bits: [u8; 16]) -> Self {
         Self(bits)

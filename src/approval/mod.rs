@@ -35,6 +35,9 @@ mod store;
 
 mod automaton;
 mod bounds;
+mod waiting;
+
+mod memory;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -46,6 +49,7 @@ pub use escalation::{Asked, Escalation, MAX_ESCALATION, NotAnEscalation};
 pub use evidence::{Evidence, EvidenceFault};
 pub use id::{EscalationId, NotAnId};
 pub use masked::Visible;
+pub use memory::MemoryApprovals;
 pub use moment::Moment;
 pub use set::{ApprovalSet, Member};
 pub use shown::Shown;
@@ -58,4 +62,6 @@ pub use store::{
 pub use tally::{Case, History, Uncounted, Verdict, tally};
 pub use terms::Terms;
 pub use vote::{Cast, MAX_NOTE, NotAVote, Vote};
+#[cfg(feature = "sqlite")]
+pub(crate) use waiting::Waiters;
 pub use words::{Choice, Finalization, Status, Strategy, TimeoutAction};

@@ -4,6 +4,7 @@ mod forged;
 mod golden;
 mod machine;
 mod spending;
+pub(crate) mod model;
 pub(crate) mod stores;
 mod terms;
 

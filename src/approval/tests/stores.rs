@@ -64,3 +64,101 @@ pub(crate) fn presentation(escalation: &Escalation) -> Arc<Presentation> {
 pub(crate) fn at_second(after: i64) -> Timestamp {
     seconds(after)
 }
+
+/// What any store promises of its bounds; `open` makes an empty one.
+pub(crate) async fn keeps_its_bounds(open: impl Fn(ApprovalBounds) -> Arc<dyn ApprovalStore>) {
+    let ttl = i64::try_from(TTL).unwrap();
+    let store = open(ApprovalBounds::default().max_rows(8));
+    let ask = |id: u64, principal: &str, after: i64| {
+        let asking = asking_of(By::Two, 1, id, after, principal);
+        store.ask(asking, at_second(after))
+    };
+    let ask_other = |call: u8, id: u64, principal: &str, after: i64| {
+        let asking = asking_of(By::Two, call, id, after, principal);
+        store.ask(asking, at_second(after))
+    };
+    assert!(ask(1, "a", 0).await.unwrap().is_new);
+    assert!(ask_other(2, 2, "a", 1).await.unwrap().is_new);
+    assert_eq!(ask_other(3, 3, "a", 1).await, Err(StoreError::Full), "a quarter is two");
+    assert!(!ask(4, "a", 1).await.unwrap().is_new, "what is there is found all the same");
+    // Over, but the log does not have their lines yet.
+    assert_eq!(ask_other(3, 3, "a", ttl + 1).await, Err(StoreError::Full));
+    let lines = store.lines("", 0).await.unwrap();
+    store.recorded("", lines[0].number).await.unwrap();
+    assert!(ask_other(3, 3, "a", ttl + 1).await.unwrap().is_new);
+    assert_eq!(store.read(id_of(1)).await.unwrap(), None, "the oldest has gone");
+    assert!(store.read(id_of(2)).await.unwrap().is_some());
+
+    for (number, principal) in ["b", "b", "c", "c", "d", "d"].into_iter().enumerate() {
+        let (call, id) = (u8::try_from(number).unwrap(), 10 + u64::try_from(number).unwrap());
+        assert!(ask_other(call, id, principal, ttl + 2).await.unwrap().is_new);
+    }
+    assert_eq!(ask(20, "e", ttl + 2).await, Err(StoreError::Full), "eight are all");
+    store.recorded("", u64::MAX).await.unwrap();
+    assert!(ask(20, "e", ttl + 2).await.unwrap().is_new, "the second has gone");
+
+    // What has been over for a week goes of itself.
+    store.recorded("", u64::MAX).await.unwrap();
+    let week = 7 * 24 * 3600;
+    assert!(ask(30, "f", 2 * ttl + 2 + week).await.unwrap().is_new);
+    for id in [3, 10, 15, 20] {
+        assert_eq!(store.read(id_of(id)).await.unwrap(), None, "{id}");
+    }
+
+    let len = asking(By::Two, 1, 1, 0).bytes();
+    let store = open(ApprovalBounds::default().max_bytes(len * 4 + 3));
+    let asked = asking(By::Two, 1, 1, 0);
+    assert!(store.ask(asked.clone(), at_second(0)).await.unwrap().is_new);
+    let more = asking(By::Two, 2, 2, 0);
+    assert_eq!(store.ask(more, at_second(0)).await, Err(StoreError::Full), "a quarter is one");
+    let store = open(ApprovalBounds::default().max_bytes(len * 8));
+    store.ask(asked.clone(), at_second(0)).await.unwrap();
+    store.vote(vote_of(&asked.escalation, "bo", Choice::Approve, 1), at_second(1)).await.unwrap();
+    let more = asking(By::Two, 2, 2, 1);
+    assert_eq!(store.ask(more, at_second(1)).await, Err(StoreError::Full), "votes count as well");
+}
+
+/// What any store promises to those who wait.
+pub(crate) async fn wakes_who_waits(store: Arc<dyn ApprovalStore>) {
+    let asked = asking(By::Two, 1, 1, 0);
+    let id = asked.escalation.id();
+    // Whoever waits for something that is not there yet is told of it when it comes.
+    let waits = tokio::spawn(store.changed(id, 0));
+    let version = store.ask(asked.clone(), at_second(0)).await.unwrap().kept.version;
+    assert_eq!(waits.await.unwrap().unwrap().version, version);
+    store.stirred().await.unwrap();
+
+    let mut waits = std::pin::pin!(store.changed(id, version));
+    let mut log = std::pin::pin!(store.stirred());
+    assert!(
+        futures::poll!(waits.as_mut()).is_pending() && futures::poll!(log.as_mut()).is_pending()
+    );
+    // A change of another wakes the log, and not who waits for this one.
+    store.ask(asking(By::Two, 2, 2, 0), at_second(0)).await.unwrap();
+    log.await.unwrap();
+    store.vote(vote_of(&asked.escalation, "bo", Choice::Approve, 1), at_second(1)).await.unwrap();
+    let seen = waits.await.unwrap();
+    assert_eq!(seen.casts.len(), 1);
+    // Where it has another version, nobody waits.
+    assert_eq!(store.changed(id, version).await.unwrap(), seen);
+
+    let waits = tokio::spawn(store.changed(id, seen.version));
+    let log = {
+        store.stirred().await.unwrap();
+        tokio::spawn(store.stirred())
+    };
+    tokio::task::yield_now().await;
+    drop(store);
+    assert_eq!(waits.await.unwrap(), Err(StoreError::Closed));
+    assert_eq!(log.await.unwrap(), Err(StoreError::Closed));
+}
+
+#[tokio::test]
+async fn memory_keeps_its_bounds() {
+    keeps_its_bounds(|bounds| Arc::new(MemoryApprovals::new(bounds))).await;
+}
+
+#[tokio::test]
+async fn memory_wakes_who_waits() {
+    wakes_who_waits(Arc::new(MemoryApprovals::default())).await;
+}

@@ -12,7 +12,7 @@ const STEPS: &[&str] = &[KEYS, APPROVALS];
 ///
 /// `dedupe_used` has what each principal holds, and under the empty share what all hold; triggers
 /// keep it, so that no writer can forget to.
-const KEYS: &str = "
+pub(super) const KEYS: &str = "
 CREATE TABLE dedupe (
     key BLOB PRIMARY KEY CHECK (length(key) = 32),
     share BLOB NOT NULL CHECK (length(share) = 32),

@@ -40,7 +40,7 @@ pub(super) fn ask(
     if let Some(Row { kept, .. }) = rows::open(db, binding.call_key()?.as_bytes(), now)? {
         return Ok(Outcome::of(Ok(Opened { kept, is_new: false })));
     }
-    if !room::make(db, bounds, (&binding.share(), rows::len(asking)), now)? {
+    if !room::make(db, bounds, (&binding.share(), asking.bytes()), now)? {
         return Ok(Outcome::of(Err(StoreError::Full)));
     }
     let (kept, lines) = approval::opened(asking, now)?;

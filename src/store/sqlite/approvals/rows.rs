@@ -144,7 +144,7 @@ pub(super) fn insert(
         kept.over_at().as_millis(),
         kept.ended.map(Finalization::as_str),
         signed(kept.version)?,
-        signed(len(asking))?,
+        signed(asking.bytes())?,
         escalation.digest().as_bytes(),
         shown.salt,
         escalation.canonical(),
@@ -152,12 +152,6 @@ pub(super) fn insert(
     ])?;
     lines::add(db, (db.last_insert_rowid(), stream), escalation.id(), new_lines)?;
     Ok(kept)
-}
-
-/// How many bytes a new one takes.
-pub(super) fn len(asking: &Asking) -> u64 {
-    let len = asking.escalation.canonical().len().saturating_add(asking.shown.text.len());
-    u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 impl Row {

@@ -59,19 +59,25 @@ impl SqliteApprovals {
         Ok(Self { worker, watch, bounds, turns: Arc::new(Semaphore::new(AT_A_TIME)) })
     }
 
+    /// What the thread that watches holds as long as it runs.
+    #[cfg(test)]
+    pub(super) fn waiters(&self) -> std::sync::Weak<crate::approval::Waiters> {
+        Arc::downgrade(self.watch.waiters())
+    }
+
     /// Runs an event, and wakes who waits for what it has changed once that is durable.
     fn event<T: Send + 'static>(
         &self,
         act: impl FnMut(&Connection) -> Result<Outcome<T>, DbError> + Send + 'static,
     ) -> Answer<T> {
         let (worker, turns) = (self.worker.clone(), Arc::clone(&self.turns));
-        let watch = Arc::clone(self.watch.shared());
+        let waiters = Arc::clone(self.watch.waiters());
         Box::pin(async move {
             let turn = turns.acquire_owned().await.map_err(|_closed| StoreError::Closed)?;
             let told = move |outcome: Outcome<T>| {
                 drop(turn);
                 if let Some((id, version)) = outcome.changed {
-                    watch.tell(id, version);
+                    waiters.tell(&[(id, version)]);
                 }
                 outcome.told
             };
@@ -100,15 +106,15 @@ impl ApprovalStore for SqliteApprovals {
     }
 
     fn changed(&self, id: EscalationId, seen: u64) -> Answer<Kept> {
-        let shared = Arc::clone(self.watch.shared());
+        let waiters = Arc::clone(self.watch.waiters());
         // Without the watch in it: this future must not keep the store open.
         let (worker, turns) = (self.worker.clone(), Arc::clone(&self.turns));
         Box::pin(async move {
-            let call = shared.call(id);
+            let call = waiters.call(id);
             loop {
                 let mut changed = pin!(call.changed.notified());
                 changed.as_mut().enable();
-                if shared.is_closed() {
+                if waiters.is_closed() {
                     return Err(StoreError::Closed);
                 }
                 let turn = turns.acquire().await.map_err(|_closed| StoreError::Closed)?;
@@ -158,9 +164,9 @@ impl ApprovalStore for SqliteApprovals {
     }
 
     fn stirred(&self) -> Answer<()> {
-        let shared = Arc::clone(self.watch.shared());
+        let waiters = Arc::clone(self.watch.waiters());
         Box::pin(
-            async move { if shared.stirred().await { Ok(()) } else { Err(StoreError::Closed) } },
+            async move { if waiters.stirred().await { Ok(()) } else { Err(StoreError::Closed) } },
         )
     }
 
