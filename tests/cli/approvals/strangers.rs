@@ -69,7 +69,7 @@ fn a_directory_without_a_store_is_named() {
     DirBuilder::new().mode(0o700).create(desk.path("empty")).unwrap();
     for words in [&["list"][..], &["show", "abcdef"], &["watch"], &decide] {
         let run = desk.run(&[&["approvals"], words, &["--dir", "empty"]].concat()).ended(2);
-        assert!(run.err.contains("`empty/sec0.db` does not exist; name the audit"), "{}", run.err);
+        assert!(run.err.contains("/empty/sec0.db` does not exist; name the audit"), "{}", run.err);
         let run = desk.run(&[&["approvals"], words].concat()).ended(2);
         let said = "`.sec0` does not exist; give `--dir` the audit directory of a server";
         assert!(run.err.contains(said), "{}", run.err);
