@@ -27,6 +27,8 @@ pub struct Asked {
     pub terms: Terms,
     /// Why it was asked, in the spelling of replies and records, in order.
     pub reasons: Vec<Box<str>>,
+    /// The rules of the policy behind them, by id, in order.
+    pub rules: Vec<Box<str>>,
     /// How grave the gravest of these reasons is.
     pub severity: Severity,
     /// When.
@@ -54,6 +56,7 @@ struct Form {
     expires_at: Timestamp,
     id: EscalationId,
     reasons: Vec<Box<str>>,
+    rules: Vec<Box<str>>,
     #[serde(with = "form::severity")]
     severity: Severity,
     #[serde(rename = "shown_sha256", with = "form::digest")]
@@ -94,14 +97,24 @@ impl Escalation {
     ///
     /// It is too long, or ends beyond all times.
     pub fn new(asked: Asked) -> Result<Self, NotAnEscalation> {
-        let Asked { id, binding, terms, reasons, severity, created_at, shown } = asked;
+        let Asked { id, binding, terms, reasons, rules, severity, created_at, shown } = asked;
         let expires_at = later(created_at, terms.ttl());
         let exact = 0..=MAX_EXACT;
         // A count beyond 2^53 seconds would not be written as it is either, and ends later still.
         if !exact.contains(&created_at.as_millis()) || !exact.contains(&expires_at.as_millis()) {
             return Err(NotAnEscalation::Time);
         }
-        Self::of(Form { binding, created_at, expires_at, id, reasons, severity, shown, terms })
+        Self::of(Form {
+            binding,
+            created_at,
+            expires_at,
+            id,
+            reasons,
+            rules,
+            severity,
+            shown,
+            terms,
+        })
     }
 
     /// Reads the canonical form.
@@ -117,8 +130,10 @@ impl Escalation {
             line: error.line(),
             column: error.column(),
         })?;
-        let Form { binding, created_at, expires_at: _, id, reasons, severity, shown, terms } = form;
-        let read = Self::new(Asked { id, binding, terms, reasons, severity, created_at, shown })?;
+        let Form { binding, created_at, expires_at: _, id, reasons, rules, severity, shown, terms } =
+            form;
+        let asked = Asked { id, binding, terms, reasons, rules, severity, created_at, shown };
+        let read = Self::new(asked)?;
         if &*read.canonical == text { Ok(read) } else { Err(NotAnEscalation::NotCanonical) }
     }
 
@@ -152,6 +167,11 @@ impl Escalation {
     /// Why it was asked.
     pub fn reasons(&self) -> &[Box<str>] {
         &self.form.reasons
+    }
+
+    /// The rules of the policy behind the reasons, by id.
+    pub fn rules(&self) -> &[Box<str>] {
+        &self.form.rules
     }
 
     /// How grave it was.

@@ -4,21 +4,33 @@ use super::moment::Moment;
 use super::tally::{Case, History, Verdict, tally};
 use super::vote::{Cast, NotAVote};
 use super::words::{Finalization, Status};
+use crate::digest::Digest;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Follows the approvals in a log from line to line: whether every vote was signed by a member of
 /// the set that its escalation was created with, and whether every decision follows from the votes
 /// before it.
 ///
+/// A line may stand twice, word for word: a program that ends before it knows that its lines are
+/// durable writes them again at its next start. The second says nothing new.
+///
 /// A log whose oldest days are gone may begin behind a creation. What is about such an escalation
 /// cannot be checked, and is counted: see [`Evidence::unchecked`].
 #[derive(Debug, Default)]
 pub struct Evidence {
-    /// `None` where it was decided: what comes later changes nothing.
-    all: BTreeMap<EscalationId, Option<Kept>>,
+    all: BTreeMap<EscalationId, Followed>,
     unchecked: u64,
+}
+
+/// How far an escalation has been followed.
+#[derive(Debug)]
+enum Followed {
+    Open(Kept),
+    /// What comes later changes nothing. The digests are those of the escalation and the decision.
+    Decided(Digest, Digest),
 }
 
 #[derive(Debug)]
@@ -46,8 +58,8 @@ pub enum EvidenceFault {
     /// A kind of line that this version does not know.
     #[error("this version of sec0 knows no such event about an approval")]
     UnknownEvent,
-    /// An escalation with this id was created before.
-    #[error("the escalation was created before")]
+    /// Another escalation with this id was created before.
+    #[error("another escalation was created under this id before")]
     CreatedTwice,
     /// The vote is not a member's, not signed by him, or about something else.
     #[error("the vote is not one of a member of the escalation's approval set over it")]
@@ -55,8 +67,8 @@ pub enum EvidenceFault {
     /// The decision is not what the votes come to.
     #[error("the decision does not follow from the escalation and the votes before it")]
     DoesNotFollow,
-    /// The escalation was decided before.
-    #[error("the escalation was decided before")]
+    /// The escalation was decided before, otherwise.
+    #[error("the escalation was decided before, and otherwise")]
     DecidedTwice,
 }
 
@@ -75,14 +87,23 @@ impl Evidence {
     ///
     /// # Errors
     ///
-    /// It is none, or was there before.
+    /// It is none, or another one was there before under its id.
     pub fn created(&mut self, escalation: &str) -> Result<(), EvidenceFault> {
         let escalation = Escalation::parse(escalation)?;
         let kept = Kept { casts: Vec::new(), escalation };
-        match self.all.insert(kept.escalation.id(), Some(kept)) {
-            Some(_) => Err(EvidenceFault::CreatedTwice),
-            None => Ok(()),
-        }
+        let digest = kept.escalation.digest();
+        let before = match self.all.entry(kept.escalation.id()) {
+            Entry::Vacant(place) => {
+                place.insert(Followed::Open(kept));
+                return Ok(());
+            }
+            Entry::Occupied(before) => before,
+        };
+        let was = match before.get() {
+            Followed::Open(before) => before.escalation.digest(),
+            Followed::Decided(escalation, _) => *escalation,
+        };
+        if was == digest { Ok(()) } else { Err(EvidenceFault::CreatedTwice) }
     }
 
     /// Takes the value of `cast` of a line `event: approval_vote`.
@@ -92,7 +113,7 @@ impl Evidence {
     /// It is none, or none of the escalation's people signed it.
     pub fn vote(&mut self, cast: &str) -> Result<(), EvidenceFault> {
         let Cast { vote, taken_at } = Cast::parse(cast)?;
-        let Some(Some(kept)) = self.all.get_mut(&vote.escalation_id()) else {
+        let Some(Followed::Open(kept)) = self.all.get_mut(&vote.escalation_id()) else {
             self.unchecked += 1;
             return Ok(());
         };
@@ -104,7 +125,10 @@ impl Evidence {
         if !holds {
             return Err(EvidenceFault::NotAMembers);
         }
-        kept.casts.push(Cast { vote, taken_at });
+        let cast = Cast { vote, taken_at };
+        if !kept.casts.contains(&cast) {
+            kept.casts.push(cast);
+        }
         Ok(())
     }
 
@@ -117,13 +141,18 @@ impl Evidence {
     ///
     /// It is none, or does not follow from what was taken before.
     pub fn decided(&mut self, id: EscalationId, decision: &str) -> Result<(), EvidenceFault> {
+        let digest = Digest::of(decision.as_bytes());
         let decision: Decision =
             serde_json::from_str(decision).map_err(|_says_no_more| EvidenceFault::Decision)?;
-        let Some(kept) = self.all.get_mut(&id) else {
-            self.unchecked += 1;
-            return Ok(());
+        let kept = match self.all.get(&id) {
+            Some(Followed::Open(kept)) => kept,
+            Some(Followed::Decided(_, before)) if *before == digest => return Ok(()),
+            Some(Followed::Decided(..)) => return Err(EvidenceFault::DecidedTwice),
+            None => {
+                self.unchecked += 1;
+                return Ok(());
+            }
         };
-        let kept = kept.take().ok_or(EvidenceFault::DecidedTwice)?;
         let terms = kept.escalation.terms();
         let by_time = matches!(
             decision.finalization_reason,
@@ -133,7 +162,12 @@ impl Evidence {
             Moment { wall: kept.escalation.created_at(), measured: by_time.then(|| terms.ttl()) };
         let history = History { casts: &kept.casts, ended: None };
         let verdict = tally(&Case::new(&kept.escalation, terms), &history, moment);
-        if decision.is(&verdict) { Ok(()) } else { Err(EvidenceFault::DoesNotFollow) }
+        if !decision.is(&verdict) {
+            return Err(EvidenceFault::DoesNotFollow);
+        }
+        let followed = Followed::Decided(kept.escalation.digest(), digest);
+        self.all.insert(id, followed);
+        Ok(())
     }
 
     /// Takes one line about an approval: its `event`, its `escalation_id`, and the JSON of its member

@@ -8,6 +8,7 @@
 //! either gives the terms of the *policy*: what a store says of terms, status or people decides
 //! nothing.
 
+mod caller;
 mod form;
 mod id;
 mod words;
@@ -35,6 +36,7 @@ mod store;
 
 mod automaton;
 mod bounds;
+mod masked;
 mod waiting;
 
 mod memory;
@@ -45,6 +47,7 @@ pub(crate) mod tests;
 pub use automaton::{Change, MAX_VOTES, NewLine, Taken, opened, settled, spent, voted};
 pub use binding::{Binding, CallKey};
 pub use bounds::{ApprovalBounds, Used};
+pub use caller::{Caller, Connected, Waiting};
 pub use escalation::{Asked, Escalation, MAX_ESCALATION, NotAnEscalation};
 pub use evidence::{Evidence, EvidenceFault};
 pub use id::{EscalationId, NotAnId};

@@ -210,7 +210,7 @@ fn agent_of(entry: &Entry) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
         Entry::Revived(revived) => {
             Some((revived.text("nodeId")?.into(), revived.text("agentRef")?.into()))
         }
-        Entry::Event(_) | Entry::KeyChange(_) => None,
+        Entry::Event(_) | Entry::Noted(_) | Entry::KeyChange(_) => None,
     }
 }
 

@@ -6,7 +6,7 @@ use super::event::Event;
 use super::journal::{self, Ack, Journal, Lost, Stuck};
 use super::options::LogOptions;
 use super::past::Past;
-use super::queue::{Entry, Health, KeyChange, Missing, Shared, Slot};
+use super::queue::{Entry, Health, KeyChange, Missing, Noted, Shared, Slot};
 use super::raw::Capture;
 use super::retention::Retention;
 use super::signing::{Seal, Sealer};
@@ -20,7 +20,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::TryAcquireError;
+use tokio::sync::{TryAcquireError, oneshot};
 
 /// The way into the audit log. Clones are cheap and write to the same log.
 ///
@@ -265,6 +265,13 @@ impl Log {
     /// Records something that is no call. Shares the room of [`push_refused`](Self::push_refused).
     pub fn event(&self, event: Event) {
         self.0.shared.push_other(Entry::Event(Box::new(event)), &*self.0.clock);
+    }
+
+    /// [`event`](Self::event), with word when its line is durable: what it gives back ends then, and
+    /// with an error if the log ends before. `None` when there is no room now; nothing is counted.
+    pub fn event_synced(&self, event: Event) -> Option<oneshot::Receiver<()>> {
+        let (told, synced) = oneshot::channel();
+        self.0.shared.push_noted(Box::new(Noted { event, told })).then_some(synced)
     }
 
     /// Goes on under the key of `signer`. A line that the old key signs introduces it

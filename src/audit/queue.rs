@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// Whether the log can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub(super) enum Entry {
     /// A call that has none: it was refused for want of it, or ran without.
     Refused(Box<Facts>),
     Event(Box<Event>),
+    /// An event that somebody wants to know durable.
+    Noted(Box<Noted>),
     /// The log goes on under another key.
     KeyChange(Box<KeyChange>),
     /// A call of a process that ended before its line was written.
@@ -57,6 +59,13 @@ pub(super) enum Missing {
 pub(super) struct KeyChange {
     pub(super) event: Event,
     pub(super) signer: Arc<dyn Signer>,
+}
+
+/// An event, and whom to tell when its line is synced.
+#[derive(Debug)]
+pub(super) struct Noted {
+    pub(super) event: Event,
+    pub(super) told: oneshot::Sender<()>,
 }
 
 /// How the writer's thread ended.
@@ -160,9 +169,20 @@ impl Shared {
             state.others += 1;
             return self.queue(state, entry);
         }
-        let is_event = matches!(entry, Entry::Event(_) | Entry::KeyChange(_));
+        let is_event = matches!(entry, Entry::Event(_) | Entry::Noted(_) | Entry::KeyChange(_));
         drop(state);
         self.miss(if is_event { Missing::Event } else { Missing::Refused }, clock);
+    }
+
+    /// Queues an event; false when there is no room, and then nothing is counted.
+    pub(super) fn push_noted(&self, noted: Box<Noted>) -> bool {
+        let mut state = self.state.lock();
+        let has_room = state.others < self.refused_capacity;
+        if has_room {
+            state.others += 1;
+            self.queue(state, Entry::Noted(noted));
+        }
+        has_room
     }
 
     /// Queues a call that ran without a place, or counts it when there is no room for it now.

@@ -62,6 +62,7 @@ impl Sealer {
                 write_call(&mut self.unsigned, facts, &self.site, Form::Line(&ties))
             }
             Entry::Event(event) => write_event(&mut self.unsigned, event, &self.site, &ties),
+            Entry::Noted(noted) => write_event(&mut self.unsigned, &noted.event, &self.site, &ties),
             Entry::KeyChange(change) => {
                 write_event(&mut self.unsigned, &change.event, &self.site, &ties)
             }

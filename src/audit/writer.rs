@@ -16,6 +16,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// The writer: the one thread that seals and appends lines.
 #[derive(Debug)]
@@ -80,6 +81,8 @@ pub(super) struct Dirty {
     since: Option<Instant>,
     /// The calls among them that have an intent in the journal.
     intents: Vec<u64>,
+    /// Who waits for some of them to be synced.
+    told: Vec<oneshot::Sender<()>>,
     /// The number of the next line.
     next_seq: u64,
 }
@@ -102,6 +105,7 @@ pub(super) struct Batch {
     others: usize,
     revived: usize,
     intents: Vec<u64>,
+    told: Vec<oneshot::Sender<()>>,
     /// What goes beside the log when it has these lines.
     aside: Vec<Item>,
 }
@@ -338,7 +342,7 @@ impl Writer {
                     self.batch.others += 1;
                     self.batch.intents.extend(facts.intent);
                 }
-                Entry::Event(_) => self.batch.others += 1,
+                Entry::Event(_) | Entry::Noted(_) => self.batch.others += 1,
                 Entry::KeyChange(change) => {
                     self.batch.others += 1;
                     if let Some(retention) = &mut self.retention {
@@ -347,7 +351,9 @@ impl Writer {
                 }
                 Entry::Revived(_) => self.batch.revived += 1,
             }
-            self.pending.pop_front();
+            if let Some(Entry::Noted(noted)) = self.pending.pop_front() {
+                self.batch.told.push(noted.told);
+            }
         }
         Ok(())
     }
@@ -364,6 +370,7 @@ impl Writer {
         self.dirty.next_seq = self.sealer.next_seq();
         self.dirty.since.get_or_insert_with(|| self.clock.monotonic());
         self.dirty.intents.append(&mut batch.intents);
+        self.dirty.told.append(&mut batch.told);
         self.leftovers.records = self.leftovers.records.saturating_sub(batch.revived);
         batch.lines.clear();
         (batch.calls, batch.others, batch.revived) = (0, 0, 0);
@@ -390,6 +397,10 @@ impl Writer {
             journal.settled(&self.dirty.intents, self.dirty.next_seq);
         }
         self.dirty.intents.clear();
+        for told in self.dirty.told.drain(..) {
+            // Whoever has gone asks the log again later.
+            let (Ok(()) | Err(())) = told.send(());
+        }
         if self.leftovers.records == 0 {
             self.leftovers.remove();
         }
@@ -461,6 +472,7 @@ impl Entry {
         match self {
             Self::Call(facts) | Self::Refused(facts) => Day::of(facts.arrived),
             Self::Event(event) => Day::of(event.at),
+            Self::Noted(noted) => Day::of(noted.event.at),
             Self::KeyChange(change) => Day::of(change.event.at),
             Self::Revived(revived) => revived.day,
         }

@@ -1,5 +1,6 @@
 use super::name::{ServerIdent, ToolName};
 use super::span::SpanIds;
+use super::token::ApprovalToken;
 use std::fmt;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,9 @@ pub struct Call<X = ()> {
     pub cancel: CancellationToken,
     /// The ids of the span of this call: minted by `trace`, all zero before.
     pub span: SpanIds,
+    /// The grant that the caller presents. The step `identify` takes it out of the door's part and of
+    /// the arguments; no handler sees it.
+    pub approval: Option<ApprovalToken>,
     /// The door's own part.
     pub door: X,
     /// Copies the door's part, where that can be copied.
@@ -38,7 +42,16 @@ impl<X> Call<X> {
         cancel: CancellationToken,
         door: X,
     ) -> Self {
-        Self { server, tool, arguments: None, cancel, span: SpanIds::default(), door, copy: None }
+        Self {
+            server,
+            tool,
+            arguments: None,
+            cancel,
+            span: SpanIds::default(),
+            approval: None,
+            door,
+            copy: None,
+        }
     }
 
     /// The same call with these arguments.
@@ -68,13 +81,14 @@ impl<X> Call<X> {
             arguments: self.arguments.clone(),
             cancel: self.cancel.clone(),
             span: self.span,
+            approval: self.approval.clone(),
             door: copy(&self.door),
             copy: self.copy,
         })
     }
 }
 
-/// Says nothing of the arguments and of the door's part: they may hold secrets.
+/// Says nothing of the arguments, the grant and the door's part: they may hold secrets.
 impl<X> fmt::Debug for Call<X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")

@@ -21,12 +21,30 @@ pub struct Cleared<X>(Call<X>);
 
 impl<X> Cleared<X> {
     /// INVARIANT: called by `stack::invoke` alone; `tests/floors.rs` holds it.
-    pub(crate) fn new(call: Call<X>) -> Self {
+    pub(crate) fn new(mut call: Call<X>) -> Self {
+        // What the caller presented to get here is no handler's business.
+        call.approval = None;
         Self(call)
     }
 
     /// The call, to be run now.
     pub fn into_call(self) -> Call<X> {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{ApprovalToken, ServerIdent, ToolName};
+    use std::sync::Arc;
+    use tokio_util::sync::CancellationToken;
+
+    #[test]
+    fn a_handler_does_not_get_what_its_caller_presented() {
+        let server = Arc::new(ServerIdent::new("demo", "1.0.0"));
+        let mut call = Call::new(server, ToolName::from("pay"), CancellationToken::new(), ());
+        call.approval = ApprovalToken::new("7ea5e");
+        assert!(Cleared::new(call.repeatable()).into_call().approval.is_none());
     }
 }

@@ -1,3 +1,4 @@
+use super::token::ApprovalToken;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::ptr;
@@ -21,13 +22,16 @@ pub struct PlaceKinds {
     pub path: bool,
 }
 
-/// Which arguments the input schema of a tool declares as URLs and paths, by `format`.
+/// Which arguments the input schema of a tool declares as URLs and paths, by `format`, and whether an
+/// argument that could be an approval token is one of the tool's own.
 ///
 /// Made once for a tool. It is a graph and no list: a schema may refer to itself.
 #[derive(Debug, Clone, Default)]
 pub struct Declared {
     nodes: Box<[Node]>,
     unread: bool,
+    /// The spellings of the approval token that are arguments of the tool.
+    own: Vec<&'static str>,
 }
 
 /// One subschema: what its value is, and which subschemas hold for what is in it.
@@ -59,20 +63,42 @@ impl Declared {
             ids: HashMap::new(),
             nodes: Vec::new(),
             todo: Vec::new(),
+            own: Vec::new(),
         };
         reader.id(schema);
         while let Some((id, map)) = reader.todo.pop() {
+            let properties = map.get("properties").and_then(Value::as_object);
+            let is_own = |name: &&str| properties.is_some_and(|all| all.contains_key(*name));
+            let own = ApprovalToken::ARGUMENTS.into_iter().filter(is_own);
+            reader.own.extend(own.map(|name| (id, name)));
             let node = reader.read(map);
             if let Some(place) = reader.nodes.get_mut(id) {
                 *place = node;
             }
             if reader.nodes.len() > Self::MAX_SUBSCHEMAS {
-                return Self { nodes: Box::default(), unread: true };
+                let own = reader.own.iter().filter(|(id, _)| *id == 0).map(|(_, name)| *name);
+                return Self { nodes: Box::default(), unread: true, own: own.collect() };
             }
         }
         let says_something = reader.nodes.iter().any(|node| node.kinds != PlaceKinds::default());
-        let nodes = if says_something { reader.nodes.into() } else { Box::default() };
-        Self { nodes, unread: false }
+        let mut all = Self { nodes: reader.nodes.into(), unread: false, own: Vec::new() };
+        if !reader.own.is_empty() {
+            let top = all.root();
+            let at_top = reader.own.iter().filter(|(id, _)| top.0.contains(id));
+            all.own = at_top.map(|(_, name)| *name).collect();
+        }
+        if !says_something {
+            all.nodes = Box::default();
+        }
+        all
+    }
+
+    /// True when the schema declares a property of this name for the arguments as a whole, itself or
+    /// by what it refers to or is put together from. It is known for
+    /// [`ApprovalToken::ARGUMENTS`] alone, and in a schema that is [unread](Self::is_unread) only for
+    /// what stands at its top.
+    pub fn has_own(&self, spelling: &str) -> bool {
+        self.own.contains(&spelling)
     }
 
     /// True when the schema has more than [`MAX_SUBSCHEMAS`](Self::MAX_SUBSCHEMAS) subschemas:
@@ -187,6 +213,8 @@ struct Reader<'s> {
     ids: HashMap<*const Map<String, Value>, usize>,
     nodes: Vec<Node>,
     todo: Vec<(usize, &'s Map<String, Value>)>,
+    /// Which subschema has a property that is spelled like an approval token.
+    own: Vec<(usize, &'static str)>,
 }
 
 impl<'s> Reader<'s> {
@@ -408,6 +436,32 @@ mod tests {
     fn a_schema_that_says_nothing_of_places_costs_nothing_to_look_at() {
         let schema = json!({"properties": {"to": {"type": "string", "format": "date"}}});
         assert!(declared(&schema).root().is_empty());
+    }
+
+    #[test]
+    fn an_argument_spelled_like_a_token_is_the_tools_own_where_its_schema_has_it_at_the_top() {
+        let name = "approval_token";
+        let has = json!({"properties": {name: {"type": "string"}}});
+        for (schema, is_own) in [
+            (has.clone(), true),
+            (json!({"properties": {name: true}}), true),
+            (json!({"properties": {"u": {"format": "uri"}, name: {}}}), true),
+            (json!({"allOf": [{"anyOf": [has]}]}), true),
+            (json!({"$ref": "#/$defs/all", "$defs": {"all": has}}), true),
+            (json!({"if": {}, "then": has}), true),
+            (json!({}), false),
+            (json!({"properties": {"in": has}}), false),
+            (json!({"$defs": {"all": has}}), false),
+            (json!({"properties": {"approvalToken": {}, "n": {"format": "uri"}}}), false),
+            (json!({"additionalProperties": {"type": "string"}}), false),
+            (json!({"properties": 7}), false),
+        ] {
+            assert_eq!(declared(&schema).has_own(name), is_own, "{schema}");
+        }
+        let mut many: Map<_, _> = (0..5000).map(|n| (n.to_string(), json!({}))).collect();
+        many.insert(name.to_owned(), json!({}));
+        let many = declared(&json!({ "properties": many }));
+        assert!(many.is_unread() && many.has_own(name));
     }
 
     #[test]

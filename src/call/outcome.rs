@@ -1,4 +1,5 @@
 use super::dedupe::{Dedupe, Lasting};
+use super::escalated::Escalated;
 use super::found::{Found, keep};
 use super::reason::Reason;
 use super::span::SpanIds;
@@ -120,6 +121,9 @@ struct Parts {
     reasons: Vec<Found>,
     executed: bool,
     retry: Retry,
+    /// What the record has in place of the reason.
+    recorded: Option<Reason>,
+    escalation: Option<Box<Escalated>>,
 }
 
 impl Refusal {
@@ -132,6 +136,8 @@ impl Refusal {
             reason,
             executed: false,
             retry: Retry::Never,
+            recorded: None,
+            escalation: None,
         }))
     }
 
@@ -149,12 +155,37 @@ impl Refusal {
         self
     }
 
+    /// The same refusal, with what became of the question whether the call may be made.
+    #[must_use]
+    pub fn with_escalation(mut self, escalation: Option<Escalated>) -> Self {
+        self.0.escalation = escalation.map(Box::new);
+        self
+    }
+
+    /// The same refusal, whose record has `reason` in place of what the caller is told: where the
+    /// difference would tell a stranger something.
+    #[must_use]
+    pub fn recorded_as(mut self, reason: Reason) -> Self {
+        self.0.recorded = Some(reason);
+        self
+    }
+
     /// The same refusal with all that was found, in the order in which it was found.
     #[must_use]
     pub fn with_reasons<F: Into<Found>>(mut self, reasons: Vec<F>) -> Self {
         self.0.reasons.clear();
         let deciding = self.0.reason.clone();
         for found in reasons.into_iter().map(Into::into).chain([deciding]) {
+            keep(&mut self.0.reasons, found);
+        }
+        self
+    }
+
+    /// The same refusal behind what was found before it.
+    #[must_use]
+    pub(crate) fn with_found_before(mut self, before: Vec<Found>) -> Self {
+        let own = std::mem::replace(&mut self.0.reasons, before);
+        for found in own {
             keep(&mut self.0.reasons, found);
         }
         self
@@ -190,6 +221,16 @@ impl Refusal {
     /// The reason that decided, with the rule that found it.
     pub fn found(&self) -> &Found {
         &self.0.reason
+    }
+
+    /// The reason as the record has it.
+    pub fn for_record(&self) -> Found {
+        self.0.recorded.map_or_else(|| self.0.reason.clone(), Found::from)
+    }
+
+    /// What became of the question whether the call may be made; `None` where nobody was asked.
+    pub fn escalation(&self) -> Option<&Escalated> {
+        self.0.escalation.as_deref()
     }
 
     /// All reasons, in the order in which they were found.

@@ -100,8 +100,6 @@ const SCANS: &str = "code scans run beside the server, and none is wired in yet"
 const INSPECTION: &str = "the inspection of contents is not built yet";
 const EVALUATOR: &str = "it needs a contextual evaluator, which is not built yet";
 
-const APPROVALS: &str = "the steps that approvals take are not built yet";
-
 const RECOVERY: &str = "recovery writes it for a call in whose course the process ended";
 
 reasons! {
@@ -154,26 +152,28 @@ reasons! {
         Later(EVALUATOR), "A contextual evaluator asked for a human.";
     // Ours. None of them can stand in `deny_on`: they act whatever it holds.
     ApprovalRequired "approval_required" High Always PolicyDenied Here,
-        "The policy asks for an approval, and nothing here can give one.";
-    ApprovalExpired "approval_expired" Medium Always PolicyDenied Later(APPROVALS),
+        "The policy asks for an approval, and the call has none.";
+    ApprovalExpired "approval_expired" Medium Always PolicyDenied Here,
         "Nobody approved the call in time, or its approval was used too late.";
-    ApprovalInvalid "approval_invalid" High Always PolicyDenied Later(APPROVALS),
+    ApprovalInvalid "approval_invalid" High Always PolicyDenied Here,
         "The call presents an approval that does not permit it; the record says why, the reply does not.";
-    ApprovalOtherArguments "approval_other_arguments" High Always PolicyDenied Later(APPROVALS),
+    ApprovalOtherArguments "approval_other_arguments" High Always PolicyDenied Here,
         "The approval is for other arguments.";
-    ApprovalOtherPolicy "approval_other_policy" Medium Always PolicyDenied Later(APPROVALS),
+    ApprovalOtherPolicy "approval_other_policy" Medium Always PolicyDenied Here,
         "The approval was asked for under another policy.";
-    ApprovalOtherPrincipal "approval_other_principal" High Always PolicyDenied Later(APPROVALS),
+    ApprovalOtherPrincipal "approval_other_principal" High Always PolicyDenied Here,
         "The approval is for another caller's call.";
-    ApprovalOtherTool "approval_other_tool" High Always PolicyDenied Later(APPROVALS),
+    ApprovalOtherTool "approval_other_tool" High Always PolicyDenied Here,
         "The approval is for another tool, or for one whose definition has changed.";
-    ApprovalPending "approval_pending" Medium Always PolicyDenied Later(APPROVALS),
+    ApprovalPending "approval_pending" Medium Always PolicyDenied Here,
         "The call waits for an approval, and nobody has decided yet.";
-    ApprovalRejected "approval_rejected" High Always PolicyDenied Later(APPROVALS),
+    ApprovalRejected "approval_rejected" High Always PolicyDenied Here,
         "Somebody who may decide on the call has rejected it.";
-    ApprovalSpent "approval_spent" High Always PolicyDenied Later(APPROVALS),
+    ApprovalSpent "approval_spent" High Always PolicyDenied Here,
         "The approval was used before.";
-    ApprovalUnknown "approval_unknown" High Always PolicyDenied Later(APPROVALS),
+    ApprovalUnavailable "approval_unavailable" Medium Always PolicyDenied Here,
+        "The store of approvals could not be asked, or has no room.";
+    ApprovalUnknown "approval_unknown" High Always PolicyDenied Here,
         "There is no such approval.";
     Cancelled "cancelled" Low Always Cancelled Here,
         "The caller gave up before the tool ran.";
@@ -193,7 +193,7 @@ reasons! {
         "A layer that was put into the stack failed before the handler ran.";
     MalformedArguments "malformed_arguments" Medium Always PolicyDenied Here,
         "The arguments are nested too deeply or hold what JSON cannot say.";
-    NoApproversConfigured "no_approvers_configured" High Always PolicyDenied Later(APPROVALS),
+    NoApproversConfigured "no_approvers_configured" High Always PolicyDenied Here,
         "The call needs an approval, and the policy names nobody who may give it.";
     NoRuleAllows "no_rule_allows" Medium InEnforce PolicyDenied Here,
         "`rules` allow certain values of an argument, and the call's is none of them.";

@@ -1,5 +1,6 @@
 use super::claimed::Claimed;
 use super::dedupe::Dedupe;
+use super::escalated::Escalated;
 use super::found::{Cited, Found, keep};
 use super::name::{ServerIdent, ToolVersion};
 use super::operation::Operation;
@@ -95,6 +96,12 @@ pub struct Facts {
     pub dedupe: Option<Dedupe>,
     /// What the policy said.
     pub decision: Decision,
+    /// What became of the question whether the call may be made; `None` where nobody was asked.
+    pub escalation: Option<Box<Escalated>>,
+    /// How long the call waited for somebody's decision: no part of its time limit.
+    pub waited: Duration,
+    /// Since when it waits for one.
+    pub waiting_since: Option<Instant>,
     /// The JSON pointer of the first URL argument that the policy does not allow, at a bounded
     /// length.
     pub egress_violation_at: Option<Box<str>>,
@@ -152,6 +159,9 @@ impl Facts {
             claimed: Claimed::default(),
             dedupe: None,
             decision: Decision::Deny,
+            escalation: None,
+            waited: Duration::ZERO,
+            waiting_since: None,
             egress_violation_at: None,
             fs_violation_at: None,
             reasons: Vec::new(),
@@ -176,6 +186,12 @@ impl Facts {
     /// The policy lets the call go on: `allow`, or `would_deny` where something was found.
     pub fn permit(&mut self) {
         self.decision = if self.reasons.is_empty() { Decision::Allow } else { Decision::WouldDeny };
+    }
+
+    /// How long it has waited by `now` for somebody's decision.
+    pub fn waited_by(&self, now: Instant) -> Duration {
+        let waits = self.waiting_since.map(|since| now.saturating_duration_since(since));
+        self.waited.saturating_add(waits.unwrap_or_default())
     }
 
     /// True when the handler has started.
@@ -224,6 +240,33 @@ impl TrailWatch {
     /// counts as started.
     pub(crate) fn has_started(&self) -> bool {
         self.0.lock().as_deref().is_none_or(Facts::executed)
+    }
+
+    /// How long the call has waited by `now` for somebody's decision.
+    pub(crate) fn waited_by(&self, now: Instant) -> Duration {
+        self.0.lock().as_deref().map_or(Duration::ZERO, |facts| facts.waited_by(now))
+    }
+
+    /// The call waits for somebody's decision from now on.
+    pub(crate) fn waits(&self, now: Instant) {
+        if let Some(facts) = self.0.lock().as_deref_mut() {
+            facts.waiting_since.get_or_insert(now);
+        }
+    }
+
+    /// It waits no longer.
+    pub(crate) fn goes_on(&self, now: Instant) {
+        if let Some(facts) = self.0.lock().as_deref_mut() {
+            facts.waited = facts.waited_by(now);
+            facts.waiting_since = None;
+        }
+    }
+
+    /// How far the question has come.
+    pub(crate) fn escalated(&self, escalated: Escalated) {
+        if let Some(facts) = self.0.lock().as_deref_mut() {
+            facts.escalation = Some(Box::new(escalated));
+        }
     }
 }
 

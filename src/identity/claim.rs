@@ -1,7 +1,7 @@
 use super::agent_state::MAX_HEADER;
 use super::principal::Origin;
 use super::verified::VerifiedPrincipal;
-use crate::call::Unusable;
+use crate::call::{ApprovalToken, Unusable};
 use std::borrow::Cow;
 
 /// A thing that a caller may say of itself.
@@ -118,6 +118,13 @@ pub trait Claimant {
     /// The caller whom the program's own authentication has verified, for doors that know one.
     /// Never made from what the caller said.
     fn verified(&self) -> Option<&VerifiedPrincipal> {
+        None
+    }
+
+    /// Takes out the grant that the caller presents, and every other place where one may stand: who
+    /// asks the door afterwards finds none. `None` where the caller sent nothing. What stands among
+    /// the arguments is not the door's.
+    fn take_approval_token(&mut self) -> Option<ApprovalToken> {
         None
     }
 }

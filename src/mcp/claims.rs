@@ -1,6 +1,7 @@
 use super::request::ToolRequest;
-use crate::call::Unusable;
+use crate::call::{ApprovalToken, Unusable};
 use crate::identity::{ClaimName, Claimant, Origin, Said, VerifiedPrincipal};
+use http::HeaderMap;
 use http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
@@ -24,6 +25,31 @@ impl Claimant for ToolRequest {
         let nearest = self.context.extensions.get();
         nearest.or_else(|| parts(&self.context)?.extensions.get())
     }
+
+    /// From the headers, else from `_meta`, in which the request and its parameters each have a part.
+    fn take_approval_token(&mut self) -> Option<ApprovalToken> {
+        let headers = self.context.extensions.get_mut::<Parts>().map(|parts| &mut parts.headers);
+        let by_header = headers.and_then(|headers| {
+            // Both are taken out before one is chosen.
+            let [first, second] = ApprovalToken::HEADERS.map(|name| take(headers, name));
+            first.or(second)
+        });
+        let by_meta = ApprovalToken::take(&mut self.context.meta.0.0, ApprovalToken::META);
+        let params = self.params.meta.as_mut();
+        let by_params = params.and_then(|m| ApprovalToken::take(&mut m.0.0, ApprovalToken::META));
+        by_header.or(by_meta).or(by_params)
+    }
+}
+
+/// The token in a header, which is taken out however often it was sent.
+fn take(headers: &mut HeaderMap, name: &str) -> Option<ApprovalToken> {
+    let token = match raw(headers, name) {
+        Said::Nothing => None,
+        Said::Text(text) => ApprovalToken::new(&text),
+        Said::Unusable(_) => Some(ApprovalToken::fits_nothing()),
+    };
+    headers.remove(name);
+    token
 }
 
 /// rmcp puts the head of the HTTP request into the extensions of what it carries.
@@ -31,10 +57,13 @@ fn parts(context: &RequestContext<RoleServer>) -> Option<&Parts> {
     context.extensions.get::<Parts>()
 }
 
-/// A blank header counts as none; the same header twice is one, if both are the same.
 fn header(context: &RequestContext<RoleServer>, name: ClaimName) -> Said<'_> {
-    let Some(parts) = parts(context) else { return Said::Nothing };
-    let mut values = parts.headers.get_all(name.header()).iter();
+    parts(context).map_or(Said::Nothing, |parts| raw(&parts.headers, name.header()))
+}
+
+/// A blank header counts as none; the same header twice is one, if both are the same.
+fn raw<'h>(headers: &'h HeaderMap, name: &str) -> Said<'h> {
+    let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else { return Said::Nothing };
     if values.any(|other| other != first) {
         return Said::Unusable(Unusable::Ambiguous);

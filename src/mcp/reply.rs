@@ -219,9 +219,15 @@ fn denial(refusal: &Refusal, span: SpanIds) -> Value {
         "trace_id": span.trace_hex().to_string(),
         "span_id": span.span_hex().to_string(),
     });
-    if let (Retry::After(wait), Value::Object(denial)) = (refusal.retry(), &mut denial) {
-        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        denial.insert("retry_after_ms".to_owned(), millis.into());
+    if let Value::Object(denial) = &mut denial {
+        if let Retry::After(wait) = refusal.retry() {
+            let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            denial.insert("retry_after_ms".to_owned(), millis.into());
+        }
+        if let Some(escalation) = refusal.escalation() {
+            denial.insert("escalation_id".to_owned(), (&*escalation.id).into());
+            denial.insert("escalation_status".to_owned(), escalation.status.as_str().into());
+        }
     }
     denial
 }

@@ -202,9 +202,15 @@ fn output_digest(body: &impl serde::Serialize, key: Option<&DigestKey>) -> Optio
 }
 
 fn refuse(facts: &mut Facts, refusal: Refusal) -> Refusal {
-    refusal.reasons().iter().for_each(|found| facts.found(found.clone()));
-    facts.refused_for = Some(refusal.found().clone());
-    let refusal = refusal.with_reasons(facts.reasons.clone()).with_executed(facts.executed());
+    let told = facts.reasons.clone();
+    let recorded = refusal.for_record();
+    for found in refusal.reasons() {
+        // What the caller is told in its place is not the record's reason.
+        let found = if found == refusal.found() { &recorded } else { found };
+        facts.found(found.clone());
+    }
+    let refusal = refusal.with_found_before(told).with_executed(facts.executed());
+    facts.refused_for = Some(recorded);
     facts.decision = Decision::Deny;
     facts.status = refusal.status();
     refusal

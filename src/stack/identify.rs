@@ -1,4 +1,5 @@
 use super::future::StepFuture;
+use super::presented;
 use super::record::Entered;
 use super::step::step;
 use crate::call::Refusal;
@@ -19,9 +20,12 @@ step! {
     /// bucket for all whom nobody verified. A claim is bounded, normalised, put into the record as
     /// claimed, and used for nothing else.
     ///
+    /// The approval token is taken out of the call here, in all its spellings: nothing below finds it
+    /// but in [`Call::approval`](crate::call::Call::approval), and the handler not even there.
+    ///
     /// # Order
     ///
-    /// Before every step that counts.
+    /// Before every step that counts, and before the arguments are looked at.
     stateless Identify, IdentifyLayer
 }
 
@@ -62,7 +66,9 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, entered: Entered<X>) -> Self::Future {
+    fn call(&mut self, mut entered: Entered<X>) -> Self::Future {
+        let (call, shared) = entered.call_mut();
+        presented::take(call, shared.frozen.get());
         let door = &entered.call().door;
         let shared = entered.shared();
         let claimed = claims(door, shared.detail, shared.digest_key.as_ref());

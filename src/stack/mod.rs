@@ -19,6 +19,7 @@ mod start; // What becomes of it.
 mod trace; // Opens the span, closes it with the outcome.
 mod record; // Exactly one record per call.
 mod settle; // Every fault below becomes an answer.
+mod presented; // The grant that a call presents.
 mod identify; // Who calls.
 mod limit; // How often, how large, how long.
 mod verify; // The tool is the tool that was frozen.

@@ -54,6 +54,11 @@ impl<X> Entered<X> {
         &self.call
     }
 
+    /// The same, to be changed, with what the steps share.
+    pub(super) fn call_mut(&mut self) -> (&mut Call<X>, &Shared) {
+        (&mut self.call, &self.shared)
+    }
+
     /// Where the steps note what they find.
     pub fn trail(&self) -> &Trail {
         &self.trail

@@ -47,6 +47,7 @@ fn asked() -> Escalation {
         },
         terms,
         reasons: vec!["fs_violation".into()],
+        rules: Vec::new(),
         severity: Severity::Medium,
         created_at: NOW,
         shown: Shown { text: "{}".into(), salt: [6; 16] }.digest(),

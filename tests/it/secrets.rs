@@ -13,6 +13,9 @@ use std::sync::{Arc, Mutex};
 
 const SECRET: &str = "hunter2-correct-horse";
 
+/// What not even a raw payload has.
+const GRANT: &str = "hunter2-battery-staple";
+
 /// What is logged on this thread.
 #[derive(Debug, Clone, Default)]
 struct Heard(Arc<Mutex<Vec<u8>>>);
@@ -63,9 +66,15 @@ async fn busy(layer: &Sec0SecurityLayer) {
                 "sec0/authContext": { "scheme": "bearer", "token": SECRET },
                 "sec0/agentState": SECRET,
                 "traceparent": SECRET,
+                "sec0/approvalToken": GRANT,
             }))
             .unwrap();
-            let arguments = json!({ "pin": SECRET, SECRET: [{ "deep": SECRET }] });
+            let arguments = json!({
+                "pin": SECRET,
+                SECRET: [{ "deep": SECRET }],
+                "approval_token": GRANT,
+                "approvalToken": GRANT,
+            });
             drop(ask_in(&server, name, arguments, context).await);
         }
     }
@@ -141,6 +150,7 @@ async fn payloads_that_the_policy_asks_for_lead_to_the_signed_lines_and_fit_thei
             assert_eq!(line[member], record[member], "{member}");
         }
         assert_eq!(line["metadata"]["decision"], record["policy"]["decision"]);
+        assert!(!line.to_string().contains(GRANT), "{line}");
         assert_eq!(line[&name], sha256_of(&line["payload"]));
     }
 }

@@ -84,14 +84,35 @@ fn what_does_not_follow_is_found() {
         lines.insert(at, line);
         check(&lines)
     };
-    assert_eq!(with(1, good[0].clone()), Err(EvidenceFault::CreatedTwice));
-    assert_eq!(with(5, good[4].clone()), Err(EvidenceFault::DecidedTwice));
+    let longer = Terms { ttl_seconds: 7, ..asked.terms().clone() };
+    let another = escalation(longer).canonical().to_owned();
+    assert_eq!(with(1, (CREATED_LINE, another.clone())), Err(EvidenceFault::CreatedTwice));
+    assert_eq!(with(5, (CREATED_LINE, another)), Err(EvidenceFault::CreatedTwice));
+    let rejected = text(&Verdict { status: Status::Rejected, ..verdict.clone() });
+    assert_eq!(with(5, (DECIDED_LINE, rejected)), Err(EvidenceFault::DecidedTwice));
     assert_eq!(with(5, good[3].clone()), Ok(1));
     assert_eq!(with(2, ("approval_spent", String::new())), Err(EvidenceFault::UnknownEvent));
     let other = Verdict { approvals: words(&["cy", "bo"]), ..verdict.clone() };
     assert_eq!(check(&lines(&asked, &casts, &other)), Err(EvidenceFault::DoesNotFollow));
     let by_time = Verdict { finalization: Some(Finalization::TimedOutApproved), ..verdict };
     assert_eq!(check(&lines(&asked, &[], &by_time)), Err(EvidenceFault::DoesNotFollow));
+}
+
+#[test]
+fn lines_that_stand_twice_word_for_word_say_nothing_new() {
+    let (asked, casts, verdict) = two();
+    let good = lines(&asked, &casts, &verdict);
+    for (at, line) in good.iter().enumerate() {
+        for later in at..=good.len() {
+            let mut lines = good.clone();
+            lines.insert(later, line.clone());
+            // A vote behind the decision is counted as one that nobody looked at.
+            let behind = later == good.len() && line.0 == VOTE_LINE;
+            assert_eq!(check(&lines), Ok(u64::from(behind)), "{at} {later}");
+        }
+    }
+    let twice: Vec<_> = good.iter().chain(&good).cloned().collect();
+    assert_eq!(check(&twice), Ok(3));
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn a_vote_counts_for_no_other_escalation() {
         Asked { severity: Severity::Low, ..base.clone() },
         Asked { created_at: seconds(1), ..base.clone() },
         Asked { reasons: Vec::new(), ..base.clone() },
+        Asked { rules: Vec::new(), ..base.clone() },
         Asked { shown: Digest::from_bytes([0; 32]), ..base },
     ];
     for other in others {

@@ -9,7 +9,7 @@ const ESCALATION: &str = concat!(
     r#"1010101","policy_sha256":"03030303030303030303030303030303030303030303030303030303030303"#,
     r#"03","principal":"local:1000","server":"demo","tenant":"acme","tool":"pay@1.0"},"created_"#,
     r#"at_ms":1700000000000,"expires_at_ms":1700000060000,"id":"0707070707070707070707070707070"#,
-    r#"7","reasons":["large_sum"],"severity":"high","shown_sha256":"b9114a34c41bc40fbb0ee6b2de2"#,
+    r#"7","reasons":["large_sum"],"rules":["big"],"severity":"high","shown_sha256":"b9114a34c41bc40fbb0ee6b2de2"#,
     r#"9e97c142de626294083db19fabe85fe30dc67","terms":{"allow_unattended":false,"approval_set":"#,
     r#"{"members":[{"id":"ana","principals":["local:1000"],"public_key":"ed25519:rwaj4ykXFOTzVs"#,
     r#"GcmxXNGVHsbmZiqne+B1R/KJODNB0=","roles":["security"]},{"id":"bo","principals":[],"public"#,
@@ -19,18 +19,18 @@ const ESCALATION: &str = concat!(
     r#"tions":1,"required_roles":["security"],"strategy":"human_quorum","timeout_action":"auto_"#,
     r#"reject","ttl_seconds":60,"veto_roles":["finance"]}}"#,
 );
-const DIGEST: &str = "d6ef3348f60636a1e83fed493f6902a9e269ad48a945a731ce197d75ba458eed";
+const DIGEST: &str = "541ca8bd75a28cdbbf7f375e009d30e813330feacd44c071ac054bb679a35459";
 const STATEMENT: &str = concat!(
     r#"{"approver":"bo","decision":"approve","escalation_id":"07070707070707070707070707070707""#,
-    r#","escalation_sha256":"d6ef3348f60636a1e83fed493f6902a9e269ad48a945a731ce197d75ba458eed","#,
+    r#","escalation_sha256":"541ca8bd75a28cdbbf7f375e009d30e813330feacd44c071ac054bb679a35459","#,
     r#""note_sha256":"a0199daac5e43390d1c052c0784e2b2e8fc3c064ff7a2b072399b39c2a25e816","ts_ms""#,
     r#":1700000001000}"#,
 );
 const VOTE: &str = concat!(
     r#"{"approver":"bo","decision":"approve","escalation_id":"07070707070707070707070707070707""#,
-    r#","escalation_sha256":"d6ef3348f60636a1e83fed493f6902a9e269ad48a945a731ce197d75ba458eed","#,
-    r#""note":"checked, \"fine\"","sig":"ed25519:wEnXOOK6pHX503LaoQJh2IKqE2kHr83KQj7n9p/W8Jl8Ow"#,
-    r#"ZmBk+Z1GIWLQd40oJXSnxGXlo97wNZY4WFPQ07CQ==","ts_ms":1700000001000}"#,
+    r#","escalation_sha256":"541ca8bd75a28cdbbf7f375e009d30e813330feacd44c071ac054bb679a35459","#,
+    r#""note":"checked, \"fine\"","sig":"ed25519:KcQ+fNPeC/fQAPMNAFdpfDbHNq+jy15CfZMyMD8/KCwOXH"#,
+    r#"/6QR+ey4SJwQRtN1A8ryIgpr5TIk7snW0aAQgMBQ==","ts_ms":1700000001000}"#,
 );
 const CALL: &str = "9164e1ae2d77da9becf57cae38efa9dd7704f7f1461bb286630aa9efc961416e";
 const NOTE: &str = "checked, \"fine\"";

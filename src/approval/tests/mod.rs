@@ -77,6 +77,7 @@ pub(super) fn asked(terms: Terms) -> Asked {
         binding: binding(),
         terms,
         reasons: words(&["large_sum"]),
+        rules: words(&["big"]),
         severity: Severity::High,
         created_at: Timestamp::from_millis(CREATED),
         shown: Shown { text: "{\"sum\": 900}".into(), salt: [9; 16] }.digest(),

@@ -14,7 +14,7 @@ pub(super) const FIELDS: [(&str, &str, &str); 6] = [
     ("x-auth-context", "sec0/authContext", "auth"),
 ];
 
-/// Carried for the approvals to come, and looked at by nobody yet.
+/// Taken out and never recorded, whatever it is.
 pub(super) const TOKEN: (&str, &str) = ("x-sec0-approval-token", "sec0/approvalToken");
 
 /// What the record must say: a member with its value, or why a claim was rejected.

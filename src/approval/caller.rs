@@ -1,0 +1,29 @@
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The door's part of a call, through which the one who called can be told something while the call
+/// waits.
+pub trait Connected {
+    /// The way to the caller; `None` where there is none but the reply.
+    fn caller(&self) -> Option<Arc<dyn Caller>> {
+        None
+    }
+}
+
+/// The way to somebody who waits for the reply to a call.
+pub trait Caller: fmt::Debug + Send + Sync {
+    /// Tells how far the waiting has come. That it arrived is not known.
+    fn tell(&self, waiting: Waiting) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// How far the waiting for a decision has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a door says all of it")]
+pub struct Waiting {
+    /// For how long the call has waited.
+    pub waited: Duration,
+    /// For how long it will, at most.
+    pub at_most: Duration,
+}
