@@ -18,8 +18,6 @@ mod set;
 mod shown;
 mod terms;
 
-mod masked;
-
 mod escalation;
 
 mod statement;

@@ -110,6 +110,21 @@ fn nothing_that_callers_send_moves_a_terminal() {
 }
 
 #[test]
+fn a_store_that_claims_an_approval_is_contradicted() {
+    let all = Approvals::new();
+    let id = all.ask(1, 900).to_string();
+    let db = rusqlite::Connection::open(all.desk.path(".sec0/sec0.db")).unwrap();
+    let forged = "UPDATE approvals SET ended = 'quorum_reached'";
+    assert_eq!(db.execute(forged, []).unwrap(), 1);
+    drop(db);
+    let table = all.run(&["list", "--all"]).ended(0).out;
+    assert!(table.contains("contradicted"), "{table}");
+    let show = all.run(&["show", &id]).ended(0).out;
+    assert!(show.contains("the store says so, and the votes do not"), "{show}");
+    assert_eq!(all.shown(&id)["contradicted"], true);
+}
+
+#[test]
 fn arguments_that_are_not_those_of_the_escalation_are_not_signed() {
     let all = Approvals::new();
     let id = all.ask(1, 900).to_string();

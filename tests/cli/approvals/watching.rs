@@ -1,7 +1,8 @@
 //! `sec0 approvals watch`.
 
-use super::Approvals;
+use super::{Approvals, now};
 use rustix::process::{Pid, Signal, kill_process};
+use sec0::approval::{Asked, Shown};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Stdio};
@@ -73,6 +74,19 @@ fn each_change_is_a_line_as_it_happens() {
     assert_eq!(watch.json()["event"], "vote");
     let event = watch.json();
     assert_eq!((&event["event"], &event["status"]), (&"decided".into(), &"approved".into()));
+    watch.end(Signal::TERM);
+}
+
+#[test]
+fn time_that_is_up_is_a_change_without_any_server() {
+    let all = Approvals::new();
+    let mut watch = Watch::start(&all, &["--json"]);
+    let short = |asked: &mut Asked| asked.terms.ttl_seconds = 1;
+    let id = all.ask_with(1, now(), short, Shown::of(None, [0; 16])).to_string();
+    assert_eq!(watch.json()["event"], "created");
+    let event = watch.json();
+    assert_eq!((&event["event"], &event["status"]), (&"decided".into(), &"expired".into()));
+    assert_eq!(event["id"], id.as_str());
     watch.end(Signal::TERM);
 }
 

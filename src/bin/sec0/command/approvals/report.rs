@@ -14,6 +14,7 @@ pub(super) fn report(standing: &Standing<'_>) -> Value {
         "id": escalation.id(),
         "status": standing.status(),
         "finalization_reason": standing.finalization,
+        "contradicted": standing.is_contradicted(),
         "tool": binding.tool,
         "server": binding.server,
         "tenant": binding.tenant,
