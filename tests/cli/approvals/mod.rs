@@ -105,6 +105,7 @@ impl Approvals {
             },
             terms: self.terms(),
             reasons: vec!["large_sum".into()],
+            rules: vec!["pay-over-500".into()],
             severity: Severity::High,
             created_at: at,
             shown: shown.digest(),

@@ -82,6 +82,7 @@ fn approvers_see_the_call_and_no_secret_before_the_vote() {
     assert!(at("\"sum\": 900") < at("signed") && at("signed") < at("counted"));
     let whole = [
         "large_sum",
+        "pay-over-500",
         "high",
         "the call stays refused",
         "59 min left",

@@ -92,6 +92,7 @@ fn nothing_that_callers_send_moves_a_terminal() {
                 asked.binding.tenant = evil.into();
                 asked.binding.principal = evil.into();
                 asked.reasons = vec![evil.into()];
+                asked.rules = vec![evil.into()];
                 asked.terms.approval_set_id = Some(evil.into());
                 asked.terms.required_roles.push(evil.into());
                 let member = &mut asked.terms.approval_set.as_mut().unwrap().members[3];

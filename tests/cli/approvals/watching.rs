@@ -80,7 +80,9 @@ fn each_change_is_a_line_as_it_happens() {
 #[test]
 fn time_that_is_up_is_a_change_without_any_server() {
     let all = Approvals::new();
+    all.ask(2, 900);
     let mut watch = Watch::start(&all, &["--json"]);
+    assert_eq!(watch.json()["event"], "pending");
     let short = |asked: &mut Asked| asked.terms.ttl_seconds = 1;
     let id = all.ask_with(1, now(), short, Shown::of(None, [0; 16])).to_string();
     assert_eq!(watch.json()["event"], "created");

@@ -21,6 +21,7 @@ pub(super) fn report(standing: &Standing<'_>) -> Value {
         "principal": binding.principal,
         "reason": escalation.reasons().first(),
         "reasons": escalation.reasons(),
+        "rules": escalation.rules(),
         "severity": escalation.severity().as_str(),
         "created_at": when(escalation.created_at()),
         "expires_at": when(escalation.expires_at()),

@@ -72,6 +72,9 @@ fn why(out: &mut impl Write, standing: &Standing<'_>) -> io::Result<()> {
     let escalation = standing.escalation();
     let (asked, expires) = (escalation.created_at(), escalation.expires_at());
     writeln!(out, "reasons      {}", Visible(&escalation.reasons().join(", ")))?;
+    if !escalation.rules().is_empty() {
+        writeln!(out, "rules        {}", Visible(&escalation.rules().join(", ")))?;
+    }
     writeln!(out, "severity     {}", escalation.severity().as_str())?;
     writeln!(out, "asked        {} ({} ago)", when(asked), rough(standing.age()))?;
     let left = match standing.status() {
