@@ -44,12 +44,12 @@ impl Terms {
     }
 
     /// How many must approve.
-    pub(super) fn approvals(&self) -> usize {
+    pub fn approvals(&self) -> usize {
         self.threshold(self.min_approvals)
     }
 
     /// How many must reject.
-    pub(super) fn rejections(&self) -> usize {
+    pub fn rejections(&self) -> usize {
         self.threshold(self.min_rejections)
     }
 

@@ -1,6 +1,7 @@
 //! The command `sec0` as scripts and people meet it: exit statuses, texts, JSON.
 #![cfg(test)]
 
+mod approvals;
 mod audit;
 mod explain;
 mod fixtures;

@@ -8,6 +8,8 @@ fn every_command_has_help_that_goes_to_stdout() {
     let desk = Desk::new();
     for words in [
         &[][..],
+        &["approvals"],
+        &["approvals", "approve"],
         &["keygen"],
         &["policy"],
         &["policy", "check"],
@@ -31,7 +33,7 @@ fn every_command_has_help_that_goes_to_stdout() {
 #[test]
 fn wrong_use_is_status_2_and_says_what_is_wrong() {
     let desk = Desk::new();
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 13] = [
         (&[], "Usage: sec0"),
         (&["sign"], "'sign'"),
         (&["policy"], "Usage: sec0 policy"),
@@ -45,6 +47,8 @@ fn wrong_use_is_status_2_and_says_what_is_wrong() {
             "--server-tools",
         ),
         (&["audit", "verify", "log"], "--public-key"),
+        (&["approvals", "approve", "abcdef", "--key", "a.key"], "--as"),
+        (&["approvals", "show"], "<ID>"),
         (&["keygen", "--force"], "'--force'"),
     ];
     for (words, text) in cases {

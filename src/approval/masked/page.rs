@@ -31,10 +31,7 @@ impl Page {
 
     /// The text, with a last line where something was left out.
     pub(super) fn end(self) -> String {
-        let Self { mut text, left_out } = self;
-        if left_out > 0 {
-            text.push_str(&format!("\n[cut here, {left_out} bytes left out]"));
-        }
-        text
+        let Self { text, left_out } = self;
+        if left_out == 0 { text } else { format!("{text}\n[cut here, {left_out} bytes left out]") }
     }
 }

@@ -1,3 +1,4 @@
+use crate::approval::Shown;
 use std::fmt::{self, Write as _};
 
 /// The most combining marks that one character may have. Languages need up to three; a pile of them
@@ -24,6 +25,18 @@ impl fmt::Display for Visible<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Shown {
+    /// The lines of the text, for a terminal. What [`Shown::of`] has made is given as it is; in a text
+    /// that came from elsewhere, what is not seen is escaped here.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.text.split('\n').map(|line| {
+            let mut sight = Sight::default();
+            let seen = |c| if sight.misses(c) { Escaped(c).to_string() } else { String::from(c) };
+            line.chars().map(seen).collect()
+        })
     }
 }
 

@@ -1,8 +1,6 @@
-use super::json;
+use super::{json, when};
 use crate::failure::Failure;
-use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
-use sec0::clock::Timestamp;
 use sec0::store::sqlite::{Freed, HeldKey, KeyDesk};
 use serde::Serialize;
 use std::io::Write as _;
@@ -105,11 +103,4 @@ fn row(held: &HeldKey) -> Row<'_> {
         idempotency_key: &held.about.key,
         since: when(held.since),
     }
-}
-
-fn when(at: Timestamp) -> String {
-    DateTime::<Utc>::from_timestamp_millis(at.as_millis()).map_or_else(
-        || at.as_millis().to_string(),
-        |at| at.to_rfc3339_opts(SecondsFormat::Millis, true),
-    )
 }

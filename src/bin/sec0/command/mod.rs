@@ -1,18 +1,24 @@
 //! The verbs, one file each.
 
+mod approvals;
 mod audit;
 mod dedupe;
 mod keygen;
 mod policy;
 mod tools;
+mod when;
 
 use crate::failure::Failure;
 use clap::Subcommand;
 use serde::Serialize;
 use std::io::Write;
+use when::{now, when};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Decide on the calls that wait for a human.
+    #[command(subcommand)]
+    Approvals(approvals::Approvals),
     /// Check audit logs.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -32,6 +38,7 @@ impl Command {
     /// Runs the verb; what it has to say goes to `out`.
     pub(crate) fn run(self, out: &mut Vec<u8>) -> Result<(), Failure> {
         match self {
+            Self::Approvals(approvals) => approvals.run(out),
             Self::Audit(audit) => audit.run(out),
             Self::Dedupe(dedupe) => dedupe.run(out),
             Self::Keygen(keygen) => keygen.run(out),

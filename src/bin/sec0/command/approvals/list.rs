@@ -1,0 +1,47 @@
+use super::desk::{LISTED, Place, failed};
+use super::report;
+use super::standing::Standing;
+use super::table::table;
+use crate::command::now;
+use crate::failure::Failure;
+use clap::Args;
+use sec0::approval::Status;
+use sec0::store::sqlite::Which;
+use serde_json::Value;
+use std::io::Write as _;
+
+/// List the calls that wait for a decision, the newest last.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    place: Place,
+    /// List those that were decided, too.
+    #[arg(long)]
+    all: bool,
+    /// Report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl List {
+    pub(super) fn run(&self, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let which = if self.all { Which::All } else { Which::Pending };
+        let listed = self.place.open()?.list(which, LISTED).map_err(failed)?;
+        let now = now();
+        let mut all: Vec<_> = listed.iter().map(|listed| Standing::of(listed, now)).collect();
+        // A time that is up has decided, whether or not a server has written so.
+        all.retain(|standing| self.all || standing.status() == Status::Pending);
+        if self.json {
+            let reports = all.iter().map(report::report).collect();
+            return report::line(out, &Value::Array(reports));
+        }
+        if all.is_empty() {
+            return Ok(writeln!(out, "no call waits for a decision")?);
+        }
+        write!(out, "{}", table(&all))?;
+        if u32::try_from(listed.len()).is_ok_and(|count| count >= LISTED) {
+            writeln!(out, "these are the newest {LISTED}; there may be more")?;
+        }
+        Ok(())
+    }
+}
