@@ -28,7 +28,7 @@ pub struct Evidence {
 /// How far an escalation has been followed.
 #[derive(Debug)]
 enum Followed {
-    Open(Kept),
+    Open(Box<Kept>),
     /// What comes later changes nothing. The digests are those of the escalation and the decision.
     Decided(Digest, Digest),
 }
@@ -90,7 +90,7 @@ impl Evidence {
     /// It is none, or another one was there before under its id.
     pub fn created(&mut self, escalation: &str) -> Result<(), EvidenceFault> {
         let escalation = Escalation::parse(escalation)?;
-        let kept = Kept { casts: Vec::new(), escalation };
+        let kept = Box::new(Kept { casts: Vec::new(), escalation });
         let digest = kept.escalation.digest();
         let before = match self.all.entry(kept.escalation.id()) {
             Entry::Vacant(place) => {

@@ -130,16 +130,7 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form
     }
     line.text_if("egress_violation_at", facts.egress_violation_at.as_deref());
     line.text_if("env", site.env.as_deref());
-    let escalation = facts.escalation.as_deref();
-    if let Some(escalation) = escalation {
-        line.text_if("escalation_error", escalation.error.as_deref());
-        line.text("escalation_id", &escalation.id);
-        line.text("escalation_status", escalation.status.as_str());
-    }
-    // Nobody may read an unknown outcome as if nothing had happened.
-    line.flag("executed", facts.executed() || matches!(form, Form::Intent));
-    line.text_if("finalization_reason", escalation.and_then(|it| it.finalization));
-    line.text_if("fs_violation_at", facts.fs_violation_at.as_deref());
+    escalation_to_violation(line, facts, form);
     match claimed.idempotency_key.as_deref() {
         Some(key) => line.text("idempotency_key", key),
         None => line.null("idempotency_key"),
@@ -160,6 +151,19 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form
         line.hex_or_null("output_hmac_sha256", keyed.output.as_ref().map(<[u8; 32]>::as_slice));
     }
     line.hex_or_null("output_sha256", facts.output_sha256.as_ref().map(<[u8; 32]>::as_slice));
+}
+
+fn escalation_to_violation(line: &mut Object<'_>, facts: &Facts, form: Form<'_>) {
+    let escalation = facts.escalation.as_deref();
+    if let Some(escalation) = escalation {
+        line.text_if("escalation_error", escalation.error.as_deref());
+        line.text("escalation_id", &escalation.id);
+        line.text("escalation_status", escalation.status.as_str());
+    }
+    // Nobody may read an unknown outcome as if nothing had happened.
+    line.flag("executed", facts.executed() || matches!(form, Form::Intent));
+    line.text_if("finalization_reason", escalation.and_then(|it| it.finalization));
+    line.text_if("fs_violation_at", facts.fs_violation_at.as_deref());
 }
 
 fn policy_to_snapshot(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form<'_>) {

@@ -77,10 +77,10 @@ where
     }
 
     fn call(&mut self, judged: Judged<X>) -> Self::Future {
-        let seeking = match judged.verdict().ruling() {
+        let seeking: Option<Seeking> = match judged.verdict().ruling() {
             Ruling::Allow | Ruling::WouldDeny => None,
             Ruling::Ask => match seek(&judged) {
-                Ok(seek) => Some(Box::pin(seek.run()) as Seeking),
+                Ok(seek) => Some(Box::pin(seek.run())),
                 Err(refusal) => return StepFuture::refused(refusal),
             },
             // `authorize` refuses these. If it ever did not, this would.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 /// Runs a future on this thread, which is no thread of a runtime, until it ends; `None` when the time
 /// is up, or `ends` is set and the thread was unparked. The future can be gone on with.
+#[expect(clippy::disallowed_methods, reason = "a bound of the thread's own, that no clock moves")]
 pub(super) fn wait_for<F>(
     future: &mut Pin<Box<F>>,
     at_most: Duration,

@@ -3,7 +3,9 @@
 use crate::support::{Rules, Runs, Site};
 use futures::poll;
 use sec0::approval::Connected;
-use sec0::call::{ApprovalToken, Call, Cleared, End, Outcome, Reason, Reply, ServerIdent, ToolName, ToolVersion};
+use sec0::call::{
+    ApprovalToken, Call, Cleared, End, Outcome, Reason, Reply, ServerIdent, ToolName, ToolVersion,
+};
 use sec0::digest::Digest;
 use sec0::identity::{self, ClaimName, Claimant, Origin};
 use sec0::registry::{Definition, Freeze, Live, Sight, Sighted, Snapshot};
