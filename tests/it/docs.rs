@@ -16,6 +16,9 @@ const NO_MESSAGES: &[&str] = &[
     "src/store/sqlite/keys.rs",
     "src/store/sqlite/desk.rs",
     "src/store/sqlite/worker.rs",
+    "src/store/sqlite/approvals/rows.rs",
+    "src/store/sqlite/approvals/lines.rs",
+    "src/store/sqlite/approvals/room.rs",
     "src/bin/sec0/command/", // Reports, which explain themselves.
 ];
 

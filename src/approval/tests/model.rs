@@ -164,32 +164,7 @@ pub(crate) async fn walk(open: impl Fn() -> Arc<dyn ApprovalStore>, steps: Vec<(
     for (place, step) in steps {
         let store = Arc::clone(&stores[place]);
         match step {
-            Step::Ask(call) => {
-                let number = u64::try_from(models.len()).unwrap();
-                let asking = asking_of(by(call), call, number, wall, principal(call));
-                let opened = store.ask(asking.clone(), at_second(wall)).await.unwrap();
-                let is_there = |model: &&Model| model.call == call && model.is_found(wall);
-                let there: Vec<_> = models.iter().filter(is_there).collect();
-                assert_eq!(opened.is_new, there.is_empty());
-                if !opened.is_new {
-                    let id = opened.kept.escalation.id();
-                    assert!(there.iter().any(|model| model.asked.id() == id));
-                    continue;
-                }
-                let nobody = call == 0;
-                models.push(Model {
-                    asked: asking.escalation.clone(),
-                    call,
-                    created: wall,
-                    yes: BTreeSet::new(),
-                    no: 0,
-                    said: BTreeSet::new(),
-                    state: if nobody { Status::Approved } else { Status::Pending },
-                    is_by_time: false,
-                    is_spent: false,
-                    since: measure,
-                });
-            }
+            Step::Ask(call) => ask(&*store, &mut models, call, wall, measure).await,
             Step::Pass(secs) => (wall, measure) = (wall + secs, measure + secs),
             Step::Jump(secs) => wall += secs,
             Step::Reopen => {
@@ -197,17 +172,16 @@ pub(crate) async fn walk(open: impl Fn() -> Arc<dyn ApprovalStore>, steps: Vec<(
                     [Arc::new(MemoryApprovals::default()), Arc::new(MemoryApprovals::default())];
                 drop(store);
                 stores.fill_with(&open);
-                models.iter_mut().for_each(|model| model.since = measure);
+                for model in &mut models {
+                    model.since = measure;
+                }
             }
             Step::Recorded => take_lines(&*store, &mut lines).await,
-            step => on_one(&*store, &mut models, step, wall, measure).await,
+            step @ (Step::Vote { .. } | Step::Settle(_) | Step::Spend { .. }) => {
+                on_one(&*store, &mut models, step, wall, measure).await;
+            }
         }
-        for model in &models {
-            let kept = stores[1 - place].read(model.asked.id()).await.unwrap().unwrap();
-            assert_eq!(kept.status(), model.state, "{model:?}");
-            assert_eq!(kept.spent_at.is_some(), model.is_spent, "{model:?}");
-            assert_eq!(kept.casts.len(), model.said.len(), "{model:?}");
-        }
+        compare(&*stores[1 - place], &models).await;
     }
     take_lines(&*stores[0], &mut lines).await;
     let is_decided = |model: &&Model| model.state != Status::Pending;
@@ -215,6 +189,48 @@ pub(crate) async fn walk(open: impl Fn() -> Arc<dyn ApprovalStore>, steps: Vec<(
     let votes: usize = models.iter().map(|model| model.said.len()).sum();
     assert_eq!(lines.len(), models.len() + votes + decided);
     follow(&lines);
+}
+
+async fn ask(
+    store: &dyn ApprovalStore,
+    models: &mut Vec<Model>,
+    call: u8,
+    wall: i64,
+    measure: i64,
+) {
+    let number = u64::try_from(models.len()).unwrap();
+    let asking = asking_of(by(call), call, number, wall, principal(call));
+    let opened = store.ask(asking.clone(), at_second(wall)).await.unwrap();
+    let is_there = |model: &&Model| model.call == call && model.is_found(wall);
+    let there: Vec<_> = models.iter().filter(is_there).collect();
+    assert_eq!(opened.is_new, there.is_empty());
+    if !opened.is_new {
+        let id = opened.kept.escalation.id();
+        assert!(there.iter().any(|model| model.asked.id() == id));
+        return;
+    }
+    let is_nobodys = by(call) == By::Nobody;
+    models.push(Model {
+        asked: asking.escalation.clone(),
+        call,
+        created: wall,
+        yes: BTreeSet::new(),
+        no: 0,
+        said: BTreeSet::new(),
+        state: if is_nobodys { Status::Approved } else { Status::Pending },
+        is_by_time: false,
+        is_spent: false,
+        since: measure,
+    });
+}
+
+async fn compare(store: &dyn ApprovalStore, models: &[Model]) {
+    for model in models {
+        let kept = store.read(model.asked.id()).await.unwrap().unwrap();
+        assert_eq!(kept.status(), model.state, "{model:?}");
+        assert_eq!(kept.spent_at.is_some(), model.is_spent, "{model:?}");
+        assert_eq!(kept.casts.len(), model.said.len(), "{model:?}");
+    }
 }
 
 async fn on_one(
@@ -261,7 +277,7 @@ async fn on_one(
             let may = model.spend(is_other, wall, measured);
             assert_eq!(spent.is_ok(), may, "{spent:?} {model:?}");
         }
-        _ => {}
+        Step::Ask(_) | Step::Recorded | Step::Pass(_) | Step::Jump(_) | Step::Reopen => {}
     }
 }
 

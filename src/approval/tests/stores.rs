@@ -65,7 +65,16 @@ pub(crate) fn at_second(after: i64) -> Timestamp {
     seconds(after)
 }
 
+/// Lets it run beside the test, which holds its handle.
+#[expect(clippy::disallowed_methods, reason = "the handle is what is returned")]
+pub(crate) fn spawn<T: Send + 'static>(
+    task: impl Future<Output = T> + Send + 'static,
+) -> tokio::task::JoinHandle<T> {
+    tokio::spawn(task)
+}
+
 /// What any store promises of its bounds; `open` makes an empty one.
+#[expect(clippy::cognitive_complexity, reason = "one story, from empty to full and back")]
 pub(crate) async fn keeps_its_bounds(open: impl Fn(ApprovalBounds) -> Arc<dyn ApprovalStore>) {
     let ttl = i64::try_from(TTL).unwrap();
     let store = open(ApprovalBounds::default().max_rows(8));
@@ -119,11 +128,12 @@ pub(crate) async fn keeps_its_bounds(open: impl Fn(ApprovalBounds) -> Arc<dyn Ap
 }
 
 /// What any store promises to those who wait.
+#[expect(clippy::cognitive_complexity, reason = "one story, from the first change to the end")]
 pub(crate) async fn wakes_who_waits(store: Arc<dyn ApprovalStore>) {
     let asked = asking(By::Two, 1, 1, 0);
     let id = asked.escalation.id();
     // Whoever waits for something that is not there yet is told of it when it comes.
-    let waits = tokio::spawn(store.changed(id, 0));
+    let waits = spawn(store.changed(id, 0));
     let version = store.ask(asked.clone(), at_second(0)).await.unwrap().kept.version;
     assert_eq!(waits.await.unwrap().unwrap().version, version);
     store.stirred().await.unwrap();
@@ -142,10 +152,10 @@ pub(crate) async fn wakes_who_waits(store: Arc<dyn ApprovalStore>) {
     // Where it has another version, nobody waits.
     assert_eq!(store.changed(id, version).await.unwrap(), seen);
 
-    let waits = tokio::spawn(store.changed(id, seen.version));
+    let waits = spawn(store.changed(id, seen.version));
     let log = {
         store.stirred().await.unwrap();
-        tokio::spawn(store.stirred())
+        spawn(store.stirred())
     };
     tokio::task::yield_now().await;
     drop(store);
