@@ -127,6 +127,7 @@ impl Seek {
         let opened = opened.map_err(|error| unavailable(&error))?;
         // Its age is measured from now on.
         self.approvals.moment(opened.kept.escalation.id());
+        self.watch.escalated(escalated(&opened.kept));
         self.approvals.recorded().await.map_err(|error| unavailable(&error))?;
         Ok(opened)
     }
@@ -209,8 +210,9 @@ impl Seek {
                 () = told(&mut telling), if telling.is_some() => telling = None,
                 () = sleep_until(tells), if self.caller.is_some() && telling.is_none() => {
                     tells = Instant::now() + TOLD;
-                    let at_most = until.saturating_duration_since(began);
-                    let waiting = Waiting { waited: began.elapsed(), at_most };
+                    let left = until.saturating_duration_since(Instant::now());
+                    let waited = self.wait.saturating_sub(left);
+                    let waiting = Waiting { waited, at_most: self.wait };
                     telling = self.caller.as_ref().map(|caller| caller.tell(waiting));
                 }
             }

@@ -8,21 +8,19 @@ use rmcp::ServerHandler;
 use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, object};
 use sec0::approval::{Choice, Evidence, Statement, Uncounted, Vote, Voted};
 use sec0::audit::Verifier;
-use sec0::clock::{Clock as _, System};
+use sec0::clock::System;
 use sec0::identity::VerifiedPrincipal;
 use sec0::mcp::detached_context;
 use sec0::store::sqlite::{ApprovalDesk, Found, Listed, Which};
 use sec0::{LocalDevSigner, Sec0SecurityLayer, Signer as _};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// `write_file` needs a member of `security` and one more; everything else runs.
 fn policy(terms: &str) -> String {
     let member = |id: &str, roles: &str, seed: u8| {
         let key = LocalDevSigner::from_seed([seed; 32]).public_key();
-        format!(
-            "{{id: {id}, roles: [{roles}], public_key: 'ed25519:{key}', principals: ['user:{id}']}}"
-        )
+        format!("{{id: {id}, roles: [{roles}], public_key: '{key}', principals: ['user:{id}']}}")
     };
     let members = [member("ana", "security", 1), member("bo", "finance", 2), member("cy", "", 3)];
     format!(
@@ -117,6 +115,13 @@ async fn pending(house: &House) -> String {
     desk.list(Which::Pending, 9).unwrap()[0].kept.escalation.id().to_string()
 }
 
+/// The text of the log so far.
+fn logged(house: &House) -> String {
+    let files = std::fs::read_dir(house.audit()).unwrap().map(|entry| entry.unwrap().path());
+    let days = files.filter(|file| file.extension().is_some_and(|end| end == "ndjson"));
+    days.map(|day| std::fs::read_to_string(day).unwrap()).collect()
+}
+
 /// The log with its approvals checked from what it holds alone.
 async fn closed(house: &House, sec0: &Sec0SecurityLayer) -> (Vec<Value>, Vec<Value>) {
     sec0.try_shutdown().await.unwrap();
@@ -169,6 +174,16 @@ async fn a_call_is_refused_with_an_id_approved_by_two_and_run_once() {
     assert_ne!(id_of(&anew), id);
 
     let (records, events) = closed(&house, &sec0).await;
+    assert_agree(&first, &records[0]);
+    the_log_tells_it(&records, &events, &id);
+    // What was decided stands in the log before the call that it permits.
+    let lines = house.lines();
+    let at = |wanted: &dyn Fn(&Value) -> bool| lines.iter().position(wanted).unwrap();
+    let ran = |line: &Value| line["status"] == "ok" && line["target_tool"] != Value::Null;
+    assert!(at(&|line| line["event"] == "approval_decided") < at(&ran));
+}
+
+fn the_log_tells_it(records: &[Value], events: &[Value], id: &str) {
     let told: Vec<_> = records
         .iter()
         .map(|record| {
@@ -194,9 +209,8 @@ async fn a_call_is_refused_with_an_id_approved_by_two_and_run_once() {
     assert_eq!(records[4]["escalation_id"], json!(id));
     assert_eq!(records[4]["policy"]["decision"], "would_deny");
     assert_eq!(records[5]["risk_tags"], json!(["writes_files", "approval_spent"]));
-    assert_agree(&first, &records[0]);
     assert_eq!(
-        kinds(&events),
+        kinds(events),
         [
             "approval_created",
             "approval_vote",
@@ -209,10 +223,6 @@ async fn a_call_is_refused_with_an_id_approved_by_two_and_run_once() {
         events.iter().find(|event| event["event"] == "approval_created").unwrap()["escalation"]["rules"],
         json!(["big"])
     );
-    // What was decided stands in the log before the call that it permits.
-    let lines = house.lines();
-    let at = |wanted: &dyn Fn(&Value) -> bool| lines.iter().position(wanted).unwrap();
-    assert!(at(&|line| line["event"] == "approval_decided") < at(&|line| line["status"] == "ok"));
 }
 
 #[tokio::test]
@@ -235,7 +245,7 @@ async fn a_grant_is_for_nothing_but_the_call_that_was_approved() {
         ),
         (call.clone(), ana(Some("00000000000000000000000000000000")), "approval_unknown"),
         (call.clone(), ana(Some("no id")), "approval_unknown"),
-        (call.clone(), ana(Some(&id[..31])), "approval_unknown"),
+        (call.clone(), ana(id.get(..31)), "approval_unknown"),
     ];
     let mut reasons = Vec::new();
     for (arguments, sent, reason) in cases {
@@ -262,8 +272,9 @@ async fn a_held_call_runs_when_it_is_approved_and_its_time_limit_waits_with_it()
     let (run, ()) = tokio::join!(send(&server, call, Sent::default()), async {
         let id = pending(&house).await;
         // Longer than the call may take.
-        let (began, limit) = (Instant::now(), Duration::from_millis(1600));
-        eventually(async || began.elapsed() > limit).await;
+        let clock = System::shared();
+        let (began, limit) = (clock.monotonic(), Duration::from_millis(1600));
+        eventually(async || clock.monotonic().saturating_duration_since(began) > limit).await;
         approve(&house, &id, "bo");
     });
     assert_ne!(run.is_error, Some(true), "{run:?}");
@@ -332,6 +343,8 @@ async fn a_held_call_whose_caller_gives_up_does_not_run() {
     let (answer, id) =
         tokio::join!(soon(ask_in(&server, "write_file", arguments(&house, "a"), context)), async {
             let id = pending(&house).await;
+            // From here on the call waits.
+            eventually(async || logged(&house).contains("approval_created")).await;
             given_up.cancel();
             id
         });

@@ -32,6 +32,10 @@ impl Page {
     /// The text, with a last line where something was left out.
     pub(super) fn end(self) -> String {
         let Self { text, left_out } = self;
-        if left_out == 0 { text } else { format!("{text}\n[cut here, {left_out} bytes left out]") }
+        if left_out == 0 {
+            text
+        } else {
+            text + "\n" + &format!("[cut here, {left_out} bytes left out]")
+        }
     }
 }
