@@ -1,3 +1,4 @@
+use super::user::Reach;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,6 +9,11 @@ use std::time::Duration;
 pub trait Connected {
     /// The way to the caller; `None` where there is none but the reply.
     fn caller(&self) -> Option<Arc<dyn Caller>> {
+        None
+    }
+
+    /// The way to the user behind the caller; `None` where the user cannot be asked.
+    fn user(&self) -> Option<Reach> {
         None
     }
 }

@@ -11,10 +11,13 @@
 //! Besides, for escalations that another system decides on: [`EscalationReporter`],
 //! [`EscalationResolver`] and the [`EscalationManager`], which asks them and waits.
 
-mod caller;
 mod form;
 mod id;
 mod words;
+
+mod user;
+
+mod caller;
 
 mod binding;
 mod set;
@@ -22,6 +25,8 @@ mod shown;
 mod terms;
 
 mod escalation;
+
+mod question;
 
 mod statement;
 mod vote;
@@ -58,6 +63,7 @@ pub use manager::*;
 pub use masked::Visible;
 pub use memory::MemoryApprovals;
 pub use moment::Moment;
+pub use question::question;
 pub use set::{ApprovalSet, Member};
 pub use shown::Shown;
 pub use spend::{Presented, Unspendable, spendable};
@@ -68,6 +74,7 @@ pub use store::{
 };
 pub use tally::{Case, History, Uncounted, Verdict, tally};
 pub use terms::Terms;
+pub use user::{Reach, Said, User};
 pub use vote::{Cast, MAX_NOTE, NotAVote, Vote};
 #[cfg(feature = "sqlite")]
 pub(crate) use waiting::Waiters;

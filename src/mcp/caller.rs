@@ -1,5 +1,6 @@
 use super::request::ToolRequest;
-use crate::approval::{Caller, Connected, Waiting};
+use super::user;
+use crate::approval::{Caller, Connected, Reach, Waiting};
 use rmcp::model::{ProgressNotificationParam, ProgressToken};
 use rmcp::{Peer, RoleServer};
 use std::fmt;
@@ -11,6 +12,11 @@ impl Connected for ToolRequest {
     fn caller(&self) -> Option<Arc<dyn Caller>> {
         let token = self.context.meta.get_progress_token()?;
         Some(Arc::new(Client { peer: self.context.peer.clone(), token }))
+    }
+
+    /// Through a form, where the client can show one.
+    fn user(&self) -> Option<Reach> {
+        user::reach(self)
     }
 }
 

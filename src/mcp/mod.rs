@@ -20,6 +20,7 @@ mod request;
 mod routes;
 mod service;
 mod session;
+mod user;
 mod whole;
 
 pub use detached::detached_context;

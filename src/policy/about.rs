@@ -250,6 +250,10 @@ const ALL: &[About] = &[
         "approval_set_id",
         "The set of people who decide. Without it nobody can, and the call is refused.",
     ),
+    on(
+        "connected_user",
+        "The member of the set as whom the user at the other end of the connection votes; that member's key is the server's own.",
+    ),
     with(
         "wait_ms",
         "0",
@@ -276,6 +280,11 @@ const ALL: &[About] = &[
     ),
     with("tools[].veto_roles", "as for every tool", "The roles of which one rejection refuses."),
     with("tools[].approval_set_id", "as for every tool", "The set of people who decide."),
+    with(
+        "tools[].connected_user",
+        "as for every tool",
+        "The member as whom the user at the other end of the connection votes.",
+    ),
     with("tools[].wait_ms", "as for every tool", "How long a call is held for a decision."),
     with("tools[].ttl_seconds", "as for every tool", "How long an approval may be given and used."),
     with(

@@ -5,6 +5,7 @@ use crate::approval::{
 use crate::audit::{Event, Log};
 use crate::call::SpanIds;
 use crate::clock::Clock;
+use crate::sign::Signer;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -35,6 +36,8 @@ pub(super) struct Approvals {
     stream: Box<str>,
     log: Log,
     clock: Arc<dyn Clock>,
+    /// Signs for the connected user: the key of the log.
+    signer: Arc<dyn Signer>,
     /// How often somebody has wanted the log to have all lines.
     wanted: AtomicU64,
     /// Held while lines go into the log, so that they stand there in their order.
@@ -60,12 +63,14 @@ impl Approvals {
         stream: Option<&str>,
         log: Log,
         clock: Arc<dyn Clock>,
+        signer: Arc<dyn Signer>,
     ) -> Result<Arc<Self>, StoreError> {
         let approvals = Arc::new(Self {
             store,
             stream: stream.unwrap_or_default().into(),
             log,
             clock,
+            signer,
             wanted: AtomicU64::new(0),
             recording: tokio::sync::Mutex::default(),
             known: Mutex::default(),
@@ -84,6 +89,11 @@ impl Approvals {
     /// The stream of the log that records them.
     pub(super) fn stream(&self) -> &str {
         &self.stream
+    }
+
+    /// The layer's own key, which stands for the connected user.
+    pub(super) fn signer(&self) -> &dyn Signer {
+        &*self.signer
     }
 
     /// How old an escalation is, by all clocks there are.

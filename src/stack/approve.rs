@@ -130,6 +130,8 @@ fn seek<X: Connected>(judged: &Judged<X>) -> Result<Seek, Refusal> {
         cancel: call.cancel.clone(),
         watch: entered.trail().watch(),
         caller: call.door.caller(),
+        user: policy.terms(tool).and_then(|terms| terms.connected_user.clone()),
+        reach: call.door.user(),
     })
 }
 

@@ -7,6 +7,7 @@ mod lock; // The server is the one in its lock file.
 mod reloading; // Where a newer policy comes from.
 mod regime; // A policy, and what is counted under it.
 mod own_thread; // Waits on a thread that is no runtime's.
+mod connected; // The user at the other end of the connection.
 mod approvals; // Where approvals are, and what the log has of them.
 mod shared; // The state that the steps share.
 mod circuit; // Whether a tool is left alone for a while.
@@ -31,6 +32,7 @@ mod exact; // Tells apart what a digest does not.
 mod dedupe; // A repeated key gets its stored result.
 mod terms; // By which rules a call is decided.
 mod seek; // How a call gets its approval.
+mod ask_user; // How the connected user is asked.
 mod approve; // What a human says.
 mod reserve; // The intent is recorded.
 mod invoke; // The handler runs.

@@ -1,3 +1,4 @@
+use super::connected::tell_of_other_keys;
 use super::reloading::grounded;
 use super::shared::Shared;
 use crate::audit::{Event, PolicyReload};
@@ -83,6 +84,9 @@ impl Shared {
             Ok(next) if next.digest() == before.policy.digest() => Reload::Unchanged,
             Ok(next) => {
                 let (was, now) = (before.policy.digest(), next.digest());
+                if let Some(approvals) = &self.approvals {
+                    tell_of_other_keys(&next, &approvals.signer().public_key());
+                }
                 let next = grounded(next, &reloading.own);
                 let following = before.followed_by(next, self.clock.monotonic());
                 self.regime.store(Arc::new(following));

@@ -1,8 +1,9 @@
 use super::approvals::{Approvals, answered};
+use super::connected::{Answering, FOR_THE_USER};
 use super::shared::Shared;
 use crate::approval::{
     Asked, Asking, Caller, Escalation, EscalationId, Finalization, Kept, Opened, Presentation,
-    Shown, Spent, Status, StoreError, Unspendable, Waiting,
+    Reach, Said, Shown, Spent, Status, StoreError, Unspendable, Waiting,
 };
 use crate::call::{
     Arguments, Escalated, EscalationStatus, Found, Reason, Refusal, Retry, TrailWatch,
@@ -37,12 +38,18 @@ pub(super) struct Seek {
     pub(super) cancel: CancellationToken,
     pub(super) watch: TrailWatch,
     pub(super) caller: Option<Arc<dyn Caller>>,
+    /// The member as whom the connected user votes; `None` where the policy names none.
+    pub(super) user: Option<Box<str>>,
+    /// The way to that user.
+    pub(super) reach: Option<Reach>,
 }
 
 /// What came of waiting for a decision.
 enum Came {
     /// Somebody has decided, or something about the escalation has changed.
     Changed(Kept),
+    /// The connected user has answered.
+    Said(Said),
     /// The call is not held any longer.
     TimeOut,
 }
@@ -140,11 +147,17 @@ impl Seek {
     ) -> Result<Result<(), Unspendable>, Refusal> {
         let Opened { mut kept, .. } = opened;
         let id = kept.escalation.id();
+        // The user is asked once about one escalation.
+        let mut was_asked = false;
+        let mut asking: Option<Answering> = None;
+        let (mut until, mut at_most) = (until, self.wait);
         loop {
             let escalated = escalated(&kept);
             self.watch.escalated(escalated.clone());
             let refusal = match kept.status() {
-                Status::Approved if self.may_go_on(&kept) => return self.spend(id).await,
+                Status::Approved if was_asked || self.may_go_on(&kept) => {
+                    return self.spend(id).await;
+                }
                 // It is presented by whoever was told the id.
                 Status::Approved => Refusal::new(self.required.clone()).with_retry(Retry::Soon),
                 Status::Rejected if kept.ended == Some(Finalization::NoApproversConfigured) => {
@@ -152,20 +165,34 @@ impl Seek {
                 }
                 Status::Rejected => Refusal::new(Reason::ApprovalRejected),
                 Status::Expired => Refusal::new(Reason::ApprovalExpired),
-                Status::Pending if self.wait.is_zero() => {
-                    Refusal::new(self.required.clone()).with_retry(Retry::Soon)
-                }
-                Status::Pending => match self.wait(&kept, until).await? {
-                    Came::Changed(changed) => {
-                        kept = changed;
-                        continue;
+                Status::Pending => {
+                    if !was_asked && let Some(asked) = self.ask_user(&kept) {
+                        was_asked = true;
+                        asking = Some(asked);
+                        if self.wait.is_zero() {
+                            at_most = self.left(&kept).min(FOR_THE_USER);
+                            until = Instant::now() + at_most;
+                        }
                     }
-                    Came::TimeOut => {
-                        let escalated = Escalated::new(id, EscalationStatus::Timeout);
+                    if self.wait.is_zero() && asking.is_none() {
                         let refusal = Refusal::new(self.required.clone());
                         return Err(self.with(refusal.with_retry(Retry::Soon), escalated));
                     }
-                },
+                    match self.wait(&kept, (until, at_most), &mut asking).await? {
+                        Came::Changed(changed) => kept = changed,
+                        Came::Said(said) => {
+                            if let Some(changed) = self.cast(&kept, said).await? {
+                                kept = changed;
+                            }
+                        }
+                        Came::TimeOut => {
+                            let escalated = Escalated::new(id, EscalationStatus::Timeout);
+                            let refusal = Refusal::new(self.required.clone());
+                            return Err(self.with(refusal.with_retry(Retry::Soon), escalated));
+                        }
+                    }
+                    continue;
+                }
             };
             return Err(self.with(refusal, escalated));
         }
@@ -177,7 +204,12 @@ impl Seek {
     }
 
     /// Holds the call until something changes, time decides, or it is not held any longer.
-    async fn wait(&self, kept: &Kept, until: Instant) -> Result<Came, Refusal> {
+    async fn wait(
+        &self,
+        kept: &Kept,
+        (until, at_most): (Instant, Duration),
+        asking: &mut Option<Answering>,
+    ) -> Result<Came, Refusal> {
         let id = kept.escalation.id();
         let began = Instant::now();
         self.watch.waits(self.shared.clock.monotonic());
@@ -190,6 +222,10 @@ impl Seek {
                 biased;
                 changed = &mut changed => {
                     return changed.map(Came::Changed).map_err(|error| unavailable(&error));
+                }
+                said = told(asking), if asking.is_some() => {
+                    *asking = None;
+                    return Ok(Came::Said(said.unwrap_or(Said::Nothing)));
                 }
                 () = sleep_until(expires.min(until)) => {
                     if Instant::now() < expires {
@@ -207,12 +243,11 @@ impl Seek {
                     }
                 }
                 // One who does not listen holds nothing up.
-                () = told(&mut telling), if telling.is_some() => telling = None,
+                _ = told(&mut telling), if telling.is_some() => telling = None,
                 () = sleep_until(tells), if self.caller.is_some() && telling.is_none() => {
                     tells = Instant::now() + TOLD;
                     let left = until.saturating_duration_since(Instant::now());
-                    let waited = self.wait.saturating_sub(left);
-                    let waiting = Waiting { waited, at_most: self.wait };
+                    let waiting = Waiting { waited: at_most.saturating_sub(left), at_most };
                     telling = self.caller.as_ref().map(|caller| caller.tell(waiting));
                 }
             }
@@ -220,7 +255,7 @@ impl Seek {
     }
 
     /// How long until time decides.
-    fn left(&self, kept: &Kept) -> Duration {
+    pub(super) fn left(&self, kept: &Kept) -> Duration {
         let id = kept.escalation.id();
         let moment = self.approvals.moment(id);
         let ttl = kept.escalation.terms().ttl();
@@ -264,9 +299,11 @@ const SOON: Duration = Duration::from_millis(100);
 
 type Telling = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-async fn told(telling: &mut Option<Telling>) {
-    if let Some(telling) = telling {
-        telling.await;
+/// What comes of something that may be under way.
+async fn told<T>(under_way: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> Option<T> {
+    match under_way {
+        Some(under_way) => Some(under_way.await),
+        None => None,
     }
 }
 
@@ -284,7 +321,7 @@ fn invalid(why: Unspendable) -> Refusal {
     Refusal::new(Reason::ApprovalInvalid).recorded_as(why.reason())
 }
 
-fn unavailable(error: &StoreError) -> Refusal {
+pub(super) fn unavailable(error: &StoreError) -> Refusal {
     tracing::error!(%error, "an approval could not be looked up; the call is refused");
     Refusal::new(Reason::ApprovalUnavailable).with_retry(Retry::Soon)
 }

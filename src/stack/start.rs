@@ -1,4 +1,5 @@
 use super::approvals::{Approvals, Keeper};
+use super::connected::tell_of_other_keys;
 use super::lists::Lists;
 use super::lock::LockGate;
 use super::options::Sec0Options;
@@ -144,6 +145,7 @@ impl Sec0Options {
             Some(signer) => signer,
             None => Arc::new(open_key(self.policy.key_ref(), dir)?),
         };
+        self.signer = Some(Arc::clone(&signer));
         let mut site = Site::middleware(self.policy.tenant(), self.policy.retention().as_str());
         site.env = environment.map(Into::into);
         let signing = self.line_signing.unwrap_or(self.policy.line_signing());
@@ -181,7 +183,12 @@ impl Sec0Options {
         let store = self.deduping.approvals.take();
         let store = store.unwrap_or_else(|| Arc::new(MemoryApprovals::default()));
         let (log, clock) = (log.clone(), Arc::clone(&self.clock));
-        let approvals = Approvals::open(store, self.stream.writer(), log, clock)?;
+        let signer = match &self.signer {
+            Some(signer) => Arc::clone(signer),
+            None => Arc::new(open_key(self.policy.key_ref(), Some(&self.audit_dir))?),
+        };
+        tell_of_other_keys(&self.policy, &signer.public_key());
+        let approvals = Approvals::open(store, self.stream.writer(), log, clock, signer)?;
         let keeper = Keeper::start(&approvals).map_err(StartError::Keeper)?;
         Ok(Approving { approvals, keeper })
     }

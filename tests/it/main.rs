@@ -29,6 +29,7 @@ mod digests;
 mod docs;
 mod durable;
 mod effects;
+mod eliciting;
 mod expose;
 mod fail_closed;
 mod frozen;

@@ -60,6 +60,11 @@ impl Policy {
         self.asking().terms(tool)
     }
 
+    /// All terms, those for every tool first.
+    pub fn all_terms(&self) -> impl Iterator<Item = &EscalationTerms> {
+        self.asking().all_terms()
+    }
+
     /// The entry of `approval_sets` with this name.
     pub fn approval_set(&self, id: &str) -> Option<&ApprovalSet> {
         self.asking().sets.get(id)

@@ -130,6 +130,7 @@ fn terms(
         required_roles: level.texts("required_roles"),
         veto_roles: level.texts("veto_roles"),
         approval_set_id: level.text("approval_set_id"),
+        connected_user: level.text("connected_user"),
         wait: level.time("wait_ms", 1000.0, Duration::ZERO),
         ttl: level.time("ttl_seconds", 1.0, Duration::from_hours(1)),
         allow_unattended: level.flag("allow_unattended"),
@@ -144,7 +145,16 @@ fn terms(
         );
         say(level, &["min_approvals", "approval_strategy"], &advice, found);
     }
-    let Some(id) = &terms.approval_set_id else { return terms };
+    let Some(id) = &terms.approval_set_id else {
+        if let Some(user) = &terms.connected_user {
+            let advice = format!(
+                "`connected_user` is `{}`, and there is no `approval_set_id` to be a member of; add it",
+                shown(user)
+            );
+            say(level, &["connected_user"], &advice, found);
+        }
+        return terms;
+    };
     let Some(set) = sets.get(id) else {
         let names: Vec<_> = sets.keys().map(|name| &**name).collect();
         let advice = format!(
@@ -158,6 +168,7 @@ fn terms(
     // A set with a fault inside is told as that, and not by what follows from it.
     if !set.members.is_empty() {
         reachable(&terms, set, level, found);
+        connected(&terms, set, level, found);
     }
     terms
 }
@@ -216,6 +227,27 @@ fn reachable(
             say(level, &[key, "approval_set_id"], &advice, found);
         }
     }
+}
+
+/// The connected user votes as somebody who may.
+fn connected(
+    terms: &EscalationTerms,
+    set: &ApprovalSet,
+    level: Level<'_>,
+    found: &mut Vec<Problem>,
+) {
+    let Some(user) = &terms.connected_user else { return };
+    if set.member(user).is_some() {
+        return;
+    }
+    let names: Vec<_> = set.members.iter().map(|member| &*member.id).collect();
+    let advice = format!(
+        "`connected_user` is `{}`, which is no member of the set `{}`{} name a member, or add one",
+        shown(user),
+        shown(&set.id),
+        hint(user, &names)
+    );
+    say(level, &["connected_user", "approval_set_id"], &advice, found);
 }
 
 /// Says what is wrong at the first of these keys that this scope has, else where they come from.

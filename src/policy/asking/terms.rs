@@ -24,6 +24,9 @@ pub struct EscalationTerms {
     pub veto_roles: Vec<Box<str>>,
     /// The set of people who decide. One that is named is in the policy.
     pub approval_set_id: Option<Box<str>>,
+    /// The member of the set as whom the user at the other end of the connection votes; `None` where
+    /// that user is not asked.
+    pub connected_user: Option<Box<str>>,
     /// How long a call is held for a decision; zero refuses it at once, with the id.
     pub wait: Duration,
     /// How long an approval may be given and used.

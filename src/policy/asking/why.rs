@@ -65,6 +65,9 @@ impl fmt::Display for WouldAsk {
         } else {
             write!(f, "; held for {} ms", terms.wait.as_secs_f64() * 1000.0)?;
         }
+        if let Some(user) = &terms.connected_user {
+            write!(f, "; the connected user is asked as `{}`", shown(user))?;
+        }
         write!(f, "; by `{}`", terms.scope)
     }
 }
@@ -72,13 +75,14 @@ impl fmt::Display for WouldAsk {
 impl Serialize for WouldAsk {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let terms = self.terms.as_ref();
-        let mut out = serializer.serialize_struct("WouldAsk", 12)?;
+        let mut out = serializer.serialize_struct("WouldAsk", 13)?;
         out.serialize_field("scope", &terms.map(|it| &it.scope))?;
         out.serialize_field("approval_strategy", &terms.map(|it| it.strategy.as_str()))?;
         out.serialize_field(
             "approval_set_id",
             &terms.and_then(|it| it.approval_set_id.as_deref()),
         )?;
+        out.serialize_field("connected_user", &terms.and_then(|it| it.connected_user.as_deref()))?;
         out.serialize_field("members", &self.members)?;
         out.serialize_field("min_approvals", &terms.map(|it| it.min_approvals))?;
         out.serialize_field("min_rejections", &terms.map(|it| it.min_rejections))?;

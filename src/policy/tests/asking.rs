@@ -164,7 +164,7 @@ fn an_explanation_says_what_would_be_asked() {
         report["asks"],
         json!({
             "scope": "security.side_effects.human_escalation", "approval_strategy": "human_quorum",
-            "approval_set_id": "prod", "members": 2, "min_approvals": 2, "min_rejections": 2,
+            "approval_set_id": "prod", "connected_user": null, "members": 2, "min_approvals": 2, "min_rejections": 2,
             "required_roles": ["security"], "veto_roles": ["owner"],
             "timeout_action": "auto_reject", "wait_ms": 1500.0, "ttl_seconds": 60.0,
             "unattended": false,

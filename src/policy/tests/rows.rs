@@ -246,6 +246,7 @@ pub(super) const HUMANS: &[Row] = &[
     Row("required_roles", Enforced, NONE, "[\"security\"]", BLANKS),
     Row("veto_roles", Enforced, NONE, "[\"security\"]", BLANKS),
     Row("approval_set_id", Enforced, None, "\"prod\"", BLANK),
+    Row("connected_user", Enforced, None, "\"ana\"", BLANK),
     Row("wait_ms", Enforced, ZERO, "1000", &["-1", "86400001"]),
     Row("ttl_seconds", Enforced, Some("3600"), "60", NO_TTL),
     Row("allow_unattended", Enforced, OFF, "true", &[]),

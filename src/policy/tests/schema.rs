@@ -137,7 +137,8 @@ fn accepts_every_key_at_a_value_that_asks_for_nothing_unbuilt() {
                 || path.ends_with("_allowlist")
                 || path == "security.fs_base"
                 // So does a name.
-                || path.ends_with(".approval_set_id");
+                || path.ends_with(".approval_set_id")
+                || path.ends_with(".connected_user");
         assert!(may_be_missing || at(&document, &path).is_some(), "`{path}` is not tried");
     }
 }
@@ -245,6 +246,7 @@ fn every_enforced_key_is_taken_by_the_types_of_the_document() {
                 ("required_roles", json!(["security"])),
                 ("veto_roles", json!(["security"])),
                 ("approval_set_id", json!("prod")),
+                ("connected_user", json!("ana")),
                 ("wait_ms", json!(1500)),
                 ("ttl_seconds", json!(90)),
                 ("allow_unattended", json!(true)),
@@ -294,6 +296,7 @@ fn assert_asks(policy: &Policy) {
         assert_eq!(terms.wait, Duration::from_millis(1500));
         assert_eq!(terms.ttl, Duration::from_secs(90));
         assert!(terms.allow_unattended);
+        assert_eq!(terms.connected_user.as_deref(), Some("ana"));
         let ana = &policy.approvers(terms).unwrap().members[0];
         assert_eq!((&*ana.id, ana.public_key.to_string().as_str()), ("ana", KEY));
         assert!(ana.has_role("security"));

@@ -50,6 +50,21 @@ const WRONG: [(&str, &str); 15] = [
              `prod` has; give it to a member, or take it out",
     ),
     (
+        "{approval_set_id: prod, connected_user: anna}",
+        "9:66: `H.connected_user`: `connected_user` is `anna`, which is no member of the set \
+             `prod`; did you mean `ana`? name a member, or add one",
+    ),
+    (
+        "{approval_set_id: prod, tools: [{tool: a, connected_user: zoe}]}",
+        "9:84: `H.tools[0].connected_user`: `connected_user` is `zoe`, which is no member of the \
+             set `prod`; name a member, or add one",
+    ),
+    (
+        "{connected_user: ana}",
+        "9:39: `H.connected_user`: `connected_user` is `ana`, and there is no `approval_set_id` to \
+             be a member of; add it",
+    ),
+    (
         "{approval_strategy: auto_allow}",
         "9:42: `H.approval_strategy`: `approval_strategy` is `auto_allow`, U",
     ),
