@@ -1,3 +1,4 @@
+use super::round::Round;
 use super::user::Reach;
 use std::fmt;
 use std::pin::Pin;
@@ -15,6 +16,17 @@ pub trait Connected {
     /// The way to the user behind the caller; `None` where the user cannot be asked.
     fn user(&self) -> Option<Reach> {
         None
+    }
+
+    /// What the call brings from the round before; `None` where it is the first, or the tool's own
+    /// next one.
+    fn round(&self) -> Option<&Round> {
+        None
+    }
+
+    /// Gives the handler back the tool's own state, which was kept for it.
+    fn restore(&self, state: Box<str>) {
+        drop(state);
     }
 }
 

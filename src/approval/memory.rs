@@ -3,6 +3,7 @@ use super::binding::CallKey;
 use super::bounds::{ApprovalBounds, Used};
 use super::id::EscalationId;
 use super::moment::Moment;
+use super::round::{NextRound, RoundId, Rounds, TakenRound};
 use super::spend::Unspendable;
 use super::store::{
     Answer, ApprovalStore, Asking, Kept, Line, Opened, Presentation, Spent, StoreError, Voted,
@@ -35,6 +36,7 @@ pub struct MemoryApprovals(Arc<Store>);
 struct Store {
     held: Arc<Mutex<Held>>,
     waiters: Arc<Waiters>,
+    rounds: Mutex<Rounds>,
 }
 
 impl Drop for Store {
@@ -76,7 +78,8 @@ impl MemoryApprovals {
     /// An empty store with these bounds.
     pub fn new(bounds: ApprovalBounds) -> Self {
         let held = Held { bounds, ..Held::default() };
-        Self(Arc::new(Store { held: Arc::new(Mutex::new(held)), waiters: Arc::default() }))
+        let held = Arc::new(Mutex::new(held));
+        Self(Arc::new(Store { held, waiters: Arc::default(), rounds: Mutex::default() }))
     }
 
     /// Runs an event, and wakes who waits for what it has changed.
@@ -148,6 +151,16 @@ impl ApprovalStore for MemoryApprovals {
         moment: Moment,
     ) -> Answer<Result<Spent, Unspendable>> {
         self.event(id, |held| held.spend(id, &presentation, moment))
+    }
+
+    fn expect_round(&self, id: RoundId, next: Arc<NextRound>, now: Timestamp) -> Answer<()> {
+        let fits = self.0.rounds.lock().expect(id, &next, now);
+        Box::pin(ready(fits.then_some(()).ok_or(StoreError::Full)))
+    }
+
+    fn take_round(&self, id: RoundId, call: CallKey, now: Timestamp) -> Answer<TakenRound> {
+        let taken = self.0.rounds.lock().take(id, call, now);
+        Box::pin(ready(Ok(taken)))
     }
 
     fn overdue(&self, stream: &str, now: Timestamp) -> Answer<Vec<Kept>> {

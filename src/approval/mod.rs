@@ -17,8 +17,6 @@ mod words;
 
 mod user;
 
-mod caller;
-
 mod binding;
 mod set;
 mod shown;
@@ -38,10 +36,13 @@ mod spend;
 
 mod evidence;
 
+mod bounds;
+mod round;
+
+mod caller;
 mod store;
 
 mod automaton;
-mod bounds;
 mod masked;
 mod waiting;
 
@@ -64,6 +65,7 @@ pub use masked::Visible;
 pub use memory::MemoryApprovals;
 pub use moment::Moment;
 pub use question::question;
+pub use round::{NextRound, Round, RoundAbout, RoundId, TakenRound};
 pub use set::{ApprovalSet, Member};
 pub use shown::Shown;
 pub use spend::{Presented, Unspendable, spendable};

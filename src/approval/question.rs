@@ -17,18 +17,22 @@ pub fn question(escalation: &Escalation, shown: &Shown) -> Box<str> {
     let (tool, server) = (part(&binding.tool), part(&binding.server));
     let reasons = escalation.reasons().iter().chain(escalation.rules());
     let why: Vec<_> = reasons.take(8).map(|why| part(why)).collect();
-    let mut text = format!("The tool `{tool}` of the server `{server}` needs your approval.\n");
-    text.push_str(&format!("Why: {}\n", why.join(", ")));
-    text.push_str(&format!("Severity: {}\n", escalation.severity().as_str()));
-    text.push_str("Arguments:\n");
     let (arguments, left_out) = cut(&shown.text, MAX_ARGUMENTS);
-    text.push_str(arguments);
-    if left_out > 0 {
-        text.push_str(&format!(
-            "\n[cut here, {left_out} bytes left out; `sec0 approvals show {}` has more]",
-            escalation.id()
-        ));
-    }
+    let rest = if left_out == 0 {
+        String::new()
+    } else {
+        let id = escalation.id();
+        format!("\n[cut here, {left_out} bytes left out; `sec0 approvals show {id}` has more]")
+    };
+    let text = format!(
+        "The tool `{tool}` of the server `{server}` needs your approval.\n\
+         Why: {}\n\
+         Severity: {}\n\
+         Arguments:\n\
+         {arguments}{rest}",
+        why.join(", "),
+        escalation.severity().as_str()
+    );
     text.into()
 }
 

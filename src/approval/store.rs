@@ -1,7 +1,8 @@
-use super::binding::Binding;
+use super::binding::{Binding, CallKey};
 use super::escalation::Escalation;
 use super::id::EscalationId;
 use super::moment::Moment;
+use super::round::{NextRound, RoundId, TakenRound};
 use super::shown::Shown;
 use super::spend::{Presented, Unspendable};
 use super::tally::{Uncounted, Verdict};
@@ -91,6 +92,17 @@ pub trait ApprovalStore: fmt::Debug + Send + Sync {
         presentation: Arc<Presentation>,
         moment: Moment,
     ) -> Answer<Result<Spent, Unspendable>>;
+
+    /// Keeps that this round may come. The most of them is [`NextRound::bounds`].
+    fn expect_round(&self, id: RoundId, next: Arc<NextRound>, now: Timestamp) -> Answer<()>;
+
+    /// Takes a round that may come, if it is for this call. Of any number of callers in however many
+    /// processes at most one is given it.
+    ///
+    /// # Cancel safety
+    ///
+    /// A round that nobody was given may be taken all the same.
+    fn take_round(&self, id: RoundId, call: CallKey, now: Timestamp) -> Answer<TakenRound>;
 
     /// The escalations of this stream that nothing has decided, and whose time is up by `now`: the
     /// oldest first, at most a hundred.

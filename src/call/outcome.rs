@@ -1,6 +1,7 @@
 use super::dedupe::{Dedupe, Lasting};
 use super::escalated::Escalated;
 use super::found::{Found, keep};
+use super::question::Question;
 use super::reason::Reason;
 use super::span::SpanIds;
 use serde::Serialize;
@@ -124,6 +125,7 @@ struct Parts {
     /// What the record has in place of the reason.
     recorded: Option<Reason>,
     escalation: Option<Box<Escalated>>,
+    question: Option<Box<Question>>,
 }
 
 impl Refusal {
@@ -138,6 +140,7 @@ impl Refusal {
             retry: Retry::Never,
             recorded: None,
             escalation: None,
+            question: None,
         }))
     }
 
@@ -159,6 +162,13 @@ impl Refusal {
     #[must_use]
     pub fn with_escalation(mut self, escalation: Option<Escalated>) -> Self {
         self.0.escalation = escalation.map(Box::new);
+        self
+    }
+
+    /// The same refusal, which asks for something before the call comes again.
+    #[must_use]
+    pub fn with_question(mut self, question: Option<Question>) -> Self {
+        self.0.question = question.map(Box::new);
         self
     }
 
@@ -231,6 +241,11 @@ impl Refusal {
     /// What became of the question whether the call may be made; `None` where nobody was asked.
     pub fn escalation(&self) -> Option<&Escalated> {
         self.0.escalation.as_deref()
+    }
+
+    /// What is asked before the call comes again.
+    pub fn question(&self) -> Option<&Question> {
+        self.0.question.as_deref()
     }
 
     /// All reasons, in the order in which they were found.
@@ -313,12 +328,26 @@ fn after(code: Code) -> &'static str {
     }
 }
 
+/// What a handler sends along when it asks the client for something.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "a reply says all of it")]
+pub struct AsksBack<'r> {
+    /// The tool's own state, which comes again with the call.
+    pub state: Option<&'r str>,
+}
+
 /// What a handler gave back, as far as the record needs to know it.
 pub trait Reply {
     /// What the output digest is taken of.
     type Body<'a>: Serialize
     where
         Self: 'a;
+
+    /// That the reply asks the client for something before the call comes again; `None` where it does
+    /// not.
+    fn asks_back(&self) -> Option<AsksBack<'_>> {
+        None
+    }
 
     /// The content that the output digest covers; `None` where the reply has none.
     fn body(&self) -> Option<Self::Body<'_>>;
@@ -372,11 +401,14 @@ pub struct Outcome<R> {
     pub end: End<R>,
     /// What became of its idempotency key, where that decided what runs.
     pub dedupe: Option<Dedupe>,
+    /// The state that goes to the client in place of the tool's own, which is kept under it; `None`
+    /// where the tool's goes out as it is.
+    pub next_round: Option<Box<str>>,
 }
 
 impl<R> Outcome<R> {
     /// The call of `span` ended so.
     pub fn new(span: SpanIds, end: End<R>) -> Self {
-        Self { span, end, dedupe: None }
+        Self { span, end, dedupe: None, next_round: None }
     }
 }

@@ -127,6 +127,8 @@ pub struct Facts {
     pub retries: u32,
     /// The number of the call's intent in the journal; `None` where none was recorded.
     pub intent: Option<u64>,
+    /// The state under which the tool's own is kept for the next round; `None` where it is not.
+    pub next_round: Option<Box<str>>,
     /// Arguments and result as they were; `None` where they are not to be kept.
     pub payloads: Option<Box<Payloads>>,
 }
@@ -174,6 +176,7 @@ impl Facts {
             probe: None,
             retries: 0,
             intent: None,
+            next_round: None,
             payloads: None,
         }
     }
@@ -259,6 +262,13 @@ impl TrailWatch {
         if let Some(facts) = self.0.lock().as_deref_mut() {
             facts.waited = facts.waited_by(now);
             facts.waiting_since = None;
+        }
+    }
+
+    /// The next round of the call goes on under this state.
+    pub(crate) fn next_round(&self, state: Box<str>) {
+        if let Some(facts) = self.0.lock().as_deref_mut() {
+            facts.next_round = Some(state);
         }
     }
 

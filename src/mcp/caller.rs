@@ -1,6 +1,6 @@
 use super::request::ToolRequest;
 use super::user;
-use crate::approval::{Caller, Connected, Reach, Waiting};
+use crate::approval::{Caller, Connected, Reach, Round, Waiting};
 use rmcp::model::{ProgressNotificationParam, ProgressToken};
 use rmcp::{Peer, RoleServer};
 use std::fmt;
@@ -17,6 +17,16 @@ impl Connected for ToolRequest {
     /// Through a form, where the client can show one.
     fn user(&self) -> Option<Reach> {
         user::reach(self)
+    }
+
+    fn round(&self) -> Option<&Round> {
+        self.sent.as_ref().map(|sent| &sent.round)
+    }
+
+    fn restore(&self, state: Box<str>) {
+        if let Some(sent) = &self.sent {
+            sent.restored.get_or_init(|| state);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 use super::reply::{ToolReply, answer, list_refused, server_refused};
 use super::request::ToolRequest;
+use super::round;
 use super::session::{Lookout, Session, Source};
 use crate::call::{Call, Outcome, ServerIdent, ToolName};
 use crate::registry::{Drift, Freeze, FrozenError, Snapshot};
@@ -197,7 +198,8 @@ where
         let arguments = params.arguments.take();
         let cancel = context.ct.clone();
         let session: Arc<dyn Lookout> = Arc::<Session<H>>::clone(&self.session);
-        let door = ToolRequest { params, context, session };
+        let sent = round::take(&mut params).map(Arc::new);
+        let door = ToolRequest { params, context, session, sent };
         Call::new(Arc::clone(&self.ident), ToolName::new(name), cancel, door)
             .with_arguments(arguments)
             .repeatable()

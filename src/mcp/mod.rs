@@ -21,6 +21,8 @@ mod routes;
 mod service;
 mod session;
 mod user;
+
+mod round;
 mod whole;
 
 pub use detached::detached_context;

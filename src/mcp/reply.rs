@@ -1,4 +1,7 @@
-use crate::call::{Dedupe, End, Found, Lasting, Outcome, Reason, Refusal, Reply, Retry, SpanIds};
+use super::{round, user};
+use crate::call::{
+    AsksBack, Dedupe, End, Found, Lasting, Outcome, Reason, Refusal, Reply, Retry, SpanIds,
+};
 use crate::registry::{Denials, Drift, Manner};
 use rmcp::ErrorData;
 use rmcp::model::{
@@ -78,6 +81,15 @@ impl Reply for ToolReply {
         }
     }
 
+    fn asks_back(&self) -> Option<AsksBack<'_>> {
+        match self {
+            Ok(CallToolResponse::InputRequired(result)) => {
+                Some(AsksBack { state: result.request_state.as_deref() })
+            }
+            Ok(_) | Err(_) => None,
+        }
+    }
+
     fn lasting(&self) -> Lasting {
         let kept = match self {
             Ok(CallToolResponse::Complete(result)) => written(COMPLETE, result),
@@ -149,6 +161,12 @@ pub(super) fn answer(outcome: Outcome<ToolReply>, manner: &Manner) -> ToolReply 
             stamp_dedupe(&mut result.meta, outcome.dedupe);
             Ok(CallToolResponse::Task(result))
         }
+        End::Replied(Ok(CallToolResponse::InputRequired(mut result))) => {
+            if let Some(state) = outcome.next_round {
+                result.request_state = Some(state.into());
+            }
+            Ok(result.into())
+        }
         End::Replied(reply) => reply,
         End::Refused(refusal) if refusal.reason() == Reason::UnknownTool => {
             Err(ErrorData::invalid_params("tool not found", None))
@@ -156,6 +174,7 @@ pub(super) fn answer(outcome: Outcome<ToolReply>, manner: &Manner) -> ToolReply 
         End::Refused(refusal) if refusal.reason() == Reason::Cancelled => {
             Err(ErrorData::internal_error("the call was cancelled before the tool ran", None))
         }
+        End::Refused(refusal) if let Some(asks) = asks(&refusal, outcome.span) => Ok(asks.into()),
         End::Refused(refusal) => denied(&refusal, outcome.span, manner.denials),
         End::Panicked => Err(ErrorData::internal_error(
             "the call ended in a panic; its record says so",
@@ -206,6 +225,15 @@ fn denied(refusal: &Refusal, span: SpanIds, denials: Denials) -> ToolReply {
     meta.0.insert(DENIAL_META.to_owned(), denial);
     result.meta = Some(meta);
     Ok(result.into())
+}
+
+/// The question that a refusal asks, for the user of the client. The refusal comes along.
+fn asks(refusal: &Refusal, span: SpanIds) -> Option<InputRequiredResult> {
+    let question = refusal.question()?;
+    let requests = round::asked(user::form(&question.text)?);
+    let mut meta = MetaObject::new();
+    meta.0.insert(DENIAL_META.to_owned(), denial(refusal, span));
+    Some(InputRequiredResult::new(Some(requests), Some(question.state.to_string())).with_meta(meta))
 }
 
 fn denial(refusal: &Refusal, span: SpanIds) -> Value {

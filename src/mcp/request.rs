@@ -1,3 +1,4 @@
+use super::round::Sent;
 use super::session::Lookout;
 use crate::registry::{Look, Sight, Sighted};
 use rmcp::RoleServer;
@@ -15,6 +16,8 @@ pub struct ToolRequest {
     /// The request's context: peer, cancellation, `_meta`, extensions.
     pub context: RequestContext<RoleServer>,
     pub(super) session: Arc<dyn Lookout>,
+    /// What came along from the round before; it is no longer in the parameters.
+    pub(super) sent: Option<Arc<Sent>>,
 }
 
 impl Sighted for ToolRequest {

@@ -145,7 +145,10 @@ async fn run<H: ServerHandler>(
     source: &Source<H>,
     call: Call<ToolRequest>,
 ) -> ToolReply {
-    let ToolRequest { mut params, context, .. } = call.door;
+    let ToolRequest { mut params, context, sent, .. } = call.door;
+    if let Some(state) = sent.as_ref().and_then(|sent| sent.restored.get()) {
+        params.request_state = Some(state.to_string());
+    }
     let route = match source {
         // By the name that was judged, and by no other.
         Source::Routes(routes) => match routes.route(call.tool.as_str()) {

@@ -62,7 +62,7 @@ pub(super) fn said(action: &ElicitationAction, content: Option<&Value>) -> Said 
         ElicitationAction::Decline => Said::Vote { choice: Choice::Reject, note: "".into() },
         ElicitationAction::Accept => filled(content).unwrap_or(Said::Nothing),
         // Put away, or an action that rmcp learns later.
-        _ => Said::Nothing,
+        ElicitationAction::Cancel | _ => Said::Nothing,
     }
 }
 
@@ -116,10 +116,8 @@ async fn elicit(peer: Peer<RoleServer>, question: &str) -> Result<Said, ServiceE
     let mut open = Open { asked: Some((peer, handle.id.clone())) };
     let answer = RequestHandle::await_response(handle).await;
     open.asked = None;
-    match answer? {
-        ClientResult::ElicitResult(result) => Ok(said(&result.action, result.content.as_ref())),
-        _ => Ok(Said::Nothing),
-    }
+    let ClientResult::ElicitResult(result) = answer? else { return Ok(Said::Nothing) };
+    Ok(said(&result.action, result.content.as_ref()))
 }
 
 /// A question that nobody has answered; dropped, it is taken back.

@@ -1,12 +1,18 @@
+use super::approvals::Approvals;
 use super::authorize::Judged;
+use super::connected::Granted;
 use super::exact::exact;
 use super::future::StepFuture;
+use super::rounds::keep_round;
 use super::seek::Seek;
 use super::step::step;
 use super::terms::terms;
 use super::verify::still_intact;
-use crate::approval::{Binding, Connected, EscalationId, Presentation, Unspendable};
-use crate::call::{Arguments, Facts, Found, Reason, Refusal, Retry, Severity};
+use crate::approval::{Binding, Connected, EscalationId, Presentation, RoundId, Unspendable};
+use crate::call::{
+    Arguments, AsksBack, Facts, Found, Reason, Refusal, Reply, Retry, Severity, Trail, TrailWatch,
+};
+use crate::clock::Clock;
 use crate::digest::Fingerprint;
 use crate::policy::Ruling;
 use crate::registry::Sighted;
@@ -65,6 +71,7 @@ where
     S: Service<Permitted<X>, Error = E> + Clone,
     E: From<Refusal>,
     X: Connected + Sighted,
+    S::Response: Reply,
 {
     type Response = S::Response;
     type Error = E;
@@ -77,10 +84,14 @@ where
     }
 
     fn call(&mut self, judged: Judged<X>) -> Self::Future {
-        let seeking: Option<Seeking> = match judged.verdict().ruling() {
+        let seeking = match judged.verdict().ruling() {
             Ruling::Allow | Ruling::WouldDeny => None,
             Ruling::Ask => match seek(&judged) {
-                Ok(seek) => Some(Box::pin(seek.run())),
+                Ok(seek) => {
+                    let keeps = Keeps::of(&seek, judged.intact().identified().entered().trail());
+                    let seeking: Seeking = Box::pin(seek.run());
+                    Some((seeking, keeps))
+                }
                 Err(refusal) => return StepFuture::refused(refusal),
             },
             // `authorize` refuses these. If it ever did not, this would.
@@ -90,7 +101,33 @@ where
     }
 }
 
-type Seeking = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
+type Seeking = Pin<Box<dyn Future<Output = Result<Granted, Refusal>> + Send>>;
+
+type Keeping = Pin<Box<dyn Future<Output = Option<RoundId>> + Send>>;
+
+/// What it takes to keep what the tool of an approved call asks the client.
+struct Keeps {
+    approvals: Arc<Approvals>,
+    presentation: Arc<Presentation>,
+    clock: Arc<dyn Clock>,
+    watch: TrailWatch,
+}
+
+impl Keeps {
+    fn of(seek: &Seek, trail: &Trail) -> Self {
+        Self {
+            approvals: Arc::clone(&seek.approvals),
+            presentation: Arc::clone(&seek.presentation),
+            clock: Arc::clone(&seek.shared.clock),
+            watch: trail.watch(),
+        }
+    }
+
+    fn keep(&self, granted: Granted, state: Option<Box<str>>) -> Keeping {
+        let parts = (Arc::clone(&self.approvals), Arc::clone(&self.presentation));
+        Box::pin(keep_round(parts, granted, state, self.clock.wall()))
+    }
+}
 
 /// What the caller is told of a call that nobody has decided on, with the rule that asks.
 fn required<X>(judged: &Judged<X>) -> Found {
@@ -132,6 +169,7 @@ fn seek<X: Connected>(judged: &Judged<X>) -> Result<Seek, Refusal> {
         caller: call.door.caller(),
         user: policy.terms(tool).and_then(|terms| terms.connected_user.clone()),
         reach: call.door.user(),
+        round: call.door.round().cloned(),
     })
 }
 
@@ -181,27 +219,39 @@ fn binding<X>(judged: &Judged<X>) -> Option<Binding> {
 pin_project! {
     /// The future of [`Approve`]: waits for an approval where one is asked for, then until what lies
     /// below takes the call, unless the caller gives up first; then it is the future of what lies
-    /// below.
+    /// below. What the tool of an approved call asks the client is kept before it is answered.
     pub struct ApproveFuture<S, X>
     where
         S: Service<Permitted<X>>,
     {
         below: S,
         seeking: Option<Seeking>,
+        // There where the call is asked about.
+        keeps: Option<Keeps>,
+        granted: Option<Granted>,
         // Taken when the call goes on.
         waiting: Option<Judged<X>>,
-        was_asked: bool,
         // Made when there is something to wait for.
         given_up: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
         #[pin]
         running: Option<S::Future>,
+        keeping: Option<(Keeping, Option<S::Response>)>,
     }
 }
 
 impl<S: Service<Permitted<X>>, X> ApproveFuture<S, X> {
-    fn new(below: S, judged: Judged<X>, seeking: Option<Seeking>) -> Self {
-        let was_asked = seeking.is_some();
-        Self { below, seeking, waiting: Some(judged), was_asked, given_up: None, running: None }
+    fn new(below: S, judged: Judged<X>, asked: Option<(Seeking, Keeps)>) -> Self {
+        let (seeking, keeps) = asked.unzip();
+        Self {
+            below,
+            seeking,
+            keeps,
+            granted: None,
+            waiting: Some(judged),
+            given_up: None,
+            running: None,
+            keeping: None,
+        }
     }
 }
 
@@ -214,22 +264,24 @@ impl<S: Service<Permitted<X>>, X> fmt::Debug for ApproveFuture<S, X> {
 impl<S, X, E> Future for ApproveFuture<S, X>
 where
     S: Service<Permitted<X>, Error = E>,
+    S::Response: Reply,
     E: From<Refusal>,
-    X: Sighted,
+    X: Connected + Sighted,
 {
     type Output = Result<S::Response, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let Some(seeking) = this.seeking {
-            if let Err(refusal) = ready!(seeking.as_mut().poll(cx)) {
-                return Poll::Ready(Err(refusal.into()));
+            match ready!(seeking.as_mut().poll(cx)) {
+                Ok(granted) => *this.granted = Some(granted),
+                Err(refusal) => return Poll::Ready(Err(refusal.into())),
             }
             *this.seeking = None;
         }
         if let Some(judged) = this.waiting.take() {
             match this.below.poll_ready(cx) {
-                Poll::Ready(Ok(())) => match permit(judged, *this.was_asked) {
+                Poll::Ready(Ok(())) => match permit(judged, this.granted.as_mut()) {
                     Ok(permitted) => this.running.set(Some(this.below.call(permitted))),
                     Err(refusal) => return Poll::Ready(Err(refusal.into())),
                 },
@@ -247,16 +299,39 @@ where
                 }
             }
         }
-        this.running.as_pin_mut().map_or(Poll::Pending, |running| running.poll(cx))
+        if this.keeping.is_none() {
+            let Some(running) = this.running.as_mut().as_pin_mut() else { return Poll::Pending };
+            let reply = ready!(running.poll(cx))?;
+            let Some((keeps, granted)) = this.keeps.as_ref().zip(this.granted.take()) else {
+                return Poll::Ready(Ok(reply));
+            };
+            let Some(AsksBack { state }) = reply.asks_back() else {
+                return Poll::Ready(Ok(reply));
+            };
+            let keeping = keeps.keep(granted, state.map(Into::into));
+            *this.keeping = Some((keeping, Some(reply)));
+        }
+        let Some((keeping, reply)) = this.keeping else { return Poll::Pending };
+        if let (Some(round), Some(keeps)) = (ready!(keeping.as_mut().poll(cx)), &*this.keeps) {
+            keeps.watch.next_round(round.to_string().into());
+        }
+        reply.take().map_or(Poll::Pending, |reply| Poll::Ready(Ok(reply)))
     }
 }
 
 /// The call may run. One that has waited is held against the registry once more: the tool that was
 /// approved is the one that runs.
-fn permit<X: Sighted>(judged: Judged<X>, was_asked: bool) -> Result<Permitted<X>, Refusal> {
-    if was_asked {
+fn permit<X: Connected + Sighted>(
+    judged: Judged<X>,
+    granted: Option<&mut Granted>,
+) -> Result<Permitted<X>, Refusal> {
+    let entered = judged.intact().identified().entered();
+    if let Some(granted) = granted {
         still_intact(judged.intact()).map_err(Refusal::new)?;
+        if let Some(state) = granted.restored.take() {
+            entered.call().door.restore(state);
+        }
     }
-    judged.intact().identified().entered().trail().with(Facts::permit);
+    entered.trail().with(Facts::permit);
     Ok(Permitted { judged })
 }

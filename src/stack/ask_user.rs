@@ -43,8 +43,8 @@ impl Seek {
         let statement = Statement::new(&kept.escalation, voter, choice, now, &note);
         let Some(vote) = self.signed(&statement, &note).await else { return Ok(None) };
         let store = self.approvals.store();
-        let voted = answered(store.vote(vote, now)).await.map_err(|error| unavailable(&error))?;
-        match voted {
+        let outcome = answered(store.vote(vote, now)).await.map_err(|error| unavailable(&error))?;
+        match outcome {
             Voted::Counted(kept) => Ok(Some(kept)),
             // Somebody was faster.
             Voted::Not(why) => {

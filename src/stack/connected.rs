@@ -1,4 +1,5 @@
-use crate::approval::Said;
+use crate::approval::{EscalationId, Said};
+use crate::clock::Timestamp;
 use crate::policy::Policy;
 use crate::sign::PublicKey;
 use std::pin::Pin;
@@ -9,6 +10,16 @@ pub(super) const FOR_THE_USER: Duration = Duration::from_mins(10);
 
 /// What the connected user will say.
 pub(super) type Answering = Pin<Box<dyn Future<Output = Said> + Send>>;
+
+/// That a call may be made, by which escalation.
+#[derive(Debug)]
+pub(super) struct Granted {
+    pub(super) escalation: EscalationId,
+    /// From when on it is over.
+    pub(super) until: Timestamp,
+    /// The tool's own state, which the handler gets back.
+    pub(super) restored: Option<Box<str>>,
+}
 
 /// Says where the policy names a connected user for whom this layer cannot sign.
 pub(super) fn tell_of_other_keys(policy: &Policy, own: &PublicKey) {

@@ -87,6 +87,7 @@ impl Guard {
         });
         shared.end_circuit(&self.regime, &facts);
         outcome.dedupe = facts.dedupe;
+        outcome.next_round = facts.next_round.take();
         if let Some(refusal) = self.log_refusal() {
             outcome.end = withhold(&mut facts, outcome.end, refusal);
         }

@@ -33,6 +33,7 @@ mod dedupe; // A repeated key gets its stored result.
 mod terms; // By which rules a call is decided.
 mod seek; // How a call gets its approval.
 mod ask_user; // How the connected user is asked.
+mod rounds; // A call that comes again with an answer.
 mod approve; // What a human says.
 mod reserve; // The intent is recorded.
 mod invoke; // The handler runs.

@@ -1,9 +1,9 @@
 use super::approvals::{Approvals, answered};
-use super::connected::{Answering, FOR_THE_USER};
+use super::connected::{Answering, FOR_THE_USER, Granted};
 use super::shared::Shared;
 use crate::approval::{
     Asked, Asking, Caller, Escalation, EscalationId, Finalization, Kept, Opened, Presentation,
-    Reach, Said, Shown, Spent, Status, StoreError, Unspendable, Waiting,
+    Reach, Round, Said, Shown, Spent, Status, StoreError, Unspendable, Waiting,
 };
 use crate::call::{
     Arguments, Escalated, EscalationStatus, Found, Reason, Refusal, Retry, TrailWatch,
@@ -42,6 +42,8 @@ pub(super) struct Seek {
     pub(super) user: Option<Box<str>>,
     /// The way to that user.
     pub(super) reach: Option<Reach>,
+    /// What the call brings from the round before.
+    pub(super) round: Option<Round>,
 }
 
 /// What came of waiting for a decision.
@@ -56,7 +58,7 @@ enum Came {
 
 impl Seek {
     /// Ends when the call may be made, or is refused.
-    pub(super) async fn run(self) -> Result<(), Refusal> {
+    pub(super) async fn run(self) -> Result<Granted, Refusal> {
         let cancel = self.cancel.clone();
         let sought = match cancel.run_until_cancelled(self.seek()).await {
             Some(sought) => sought,
@@ -66,7 +68,11 @@ impl Seek {
         sought
     }
 
-    async fn seek(&self) -> Result<(), Refusal> {
+    async fn seek(&self) -> Result<Granted, Refusal> {
+        // The client of a next round may send the token of the first one along.
+        if let Some(round) = &self.round {
+            return self.go_on(round).await;
+        }
         match &self.token {
             Some(Ok(id)) => self.present(*id).await,
             Some(Err(why)) => Err(invalid(*why)),
@@ -75,29 +81,43 @@ impl Seek {
     }
 
     /// Spends the grant that the call presents.
-    async fn present(&self, id: EscalationId) -> Result<(), Refusal> {
-        match self.spend(id).await? {
-            Ok(()) => Ok(()),
-            Err(Unspendable::NotApproved(status)) => {
-                let escalated = Escalated::new(id, said(status));
-                let refusal = Refusal::new(Unspendable::NotApproved(status).reason());
-                Err(self.with(refusal, escalated))
+    async fn present(&self, id: EscalationId) -> Result<Granted, Refusal> {
+        self.spend(id).await?.map_err(|why| self.refused(id, why))
+    }
+
+    /// Why the grant does not permit the call, as far as the caller may know.
+    pub(super) fn refused(&self, id: EscalationId, why: Unspendable) -> Refusal {
+        match why {
+            Unspendable::NotApproved(status) => {
+                self.with(Refusal::new(why.reason()), Escalated::new(id, said(status)))
             }
-            Err(why @ Unspendable::Expired) => {
+            Unspendable::Expired => {
                 let escalated = Escalated::new(id, EscalationStatus::Expired);
-                Err(self.with(Refusal::new(why.reason()), escalated))
+                self.with(Refusal::new(why.reason()), escalated)
             }
-            Err(why) => Err(invalid(why)),
+            Unspendable::Unknown
+            | Unspendable::OtherPrincipal
+            | Unspendable::OtherTool
+            | Unspendable::OtherArguments
+            | Unspendable::OtherPolicy
+            | Unspendable::Spent => invalid(why),
         }
     }
 
-    async fn ask(&self) -> Result<(), Refusal> {
+    /// Goes on when the connected user was asked about it.
+    pub(super) async fn after_asking(&self, kept: Kept) -> Result<Granted, Refusal> {
+        let (id, until) = (kept.escalation.id(), Instant::now() + self.wait);
+        let opened = Opened { kept, is_new: false };
+        self.decided(opened, until, true).await?.map_err(|why| self.refused(id, why))
+    }
+
+    async fn ask(&self) -> Result<Granted, Refusal> {
         let until = Instant::now() + self.wait;
         let mut refusal = Refusal::new(Reason::ApprovalSpent);
         for _ in 0..ANEW {
             let opened = self.opened().await?;
-            match self.decided(opened, until).await? {
-                Ok(()) => return Ok(()),
+            match self.decided(opened, until, false).await? {
+                Ok(granted) => return Ok(granted),
                 // Another call like this one was faster.
                 Err(Unspendable::Spent) => {}
                 Err(why) => {
@@ -144,11 +164,11 @@ impl Seek {
         &self,
         opened: Opened,
         until: Instant,
-    ) -> Result<Result<(), Unspendable>, Refusal> {
+        // The user is asked once about one escalation.
+        mut was_asked: bool,
+    ) -> Result<Result<Granted, Unspendable>, Refusal> {
         let Opened { mut kept, .. } = opened;
         let id = kept.escalation.id();
-        // The user is asked once about one escalation.
-        let mut was_asked = false;
         let mut asking: Option<Answering> = None;
         let (mut until, mut at_most) = (until, self.wait);
         loop {
@@ -166,6 +186,9 @@ impl Seek {
                 Status::Rejected => Refusal::new(Reason::ApprovalRejected),
                 Status::Expired => Refusal::new(Reason::ApprovalExpired),
                 Status::Pending => {
+                    if !was_asked && let Some(asks) = self.ask_next_round(&kept).await {
+                        return Err(asks);
+                    }
                     if !was_asked && let Some(asked) = self.ask_user(&kept) {
                         was_asked = true;
                         asking = Some(asked);
@@ -267,7 +290,7 @@ impl Seek {
     }
 
     /// Spends the grant for this call, if today's policy is still the one that asked.
-    async fn spend(&self, id: EscalationId) -> Result<Result<(), Unspendable>, Refusal> {
+    async fn spend(&self, id: EscalationId) -> Result<Result<Granted, Unspendable>, Refusal> {
         let today = self.shared.regime.load().policy.digest();
         if today != self.presentation.binding.policy {
             return Ok(Err(Unspendable::OtherPolicy));
@@ -276,7 +299,7 @@ impl Seek {
         let presentation = Arc::clone(&self.presentation);
         let spent = answered(store.spend(id, presentation, self.approvals.moment(id))).await;
         let spent = spent.map_err(|error| unavailable(&error))?;
-        let Spent { verdict, .. } = match spent {
+        let Spent { kept, verdict } = match spent {
             Ok(spent) => spent,
             Err(why) => return Ok(Err(why)),
         };
@@ -284,11 +307,11 @@ impl Seek {
         self.watch.escalated(Escalated::new(id, EscalationStatus::Approved).decided_by(rule));
         // The votes stand in the log before the call that they permit.
         self.approvals.recorded().await.map_err(|error| unavailable(&error))?;
-        Ok(Ok(()))
+        Ok(Ok(Granted { escalation: id, until: kept.over_at(), restored: None }))
     }
 
     /// The refusal and the record, with how far the question has come.
-    fn with(&self, refusal: Refusal, escalated: Escalated) -> Refusal {
+    pub(super) fn with(&self, refusal: Refusal, escalated: Escalated) -> Refusal {
         self.watch.escalated(escalated.clone());
         refusal.with_escalation(Some(escalated))
     }
@@ -307,7 +330,7 @@ async fn told<T>(under_way: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>
     }
 }
 
-fn random() -> Result<[u8; 16], Refusal> {
+pub(super) fn random() -> Result<[u8; 16], Refusal> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).map_err(|error| {
         tracing::error!(%error, "the system gave no random number; the call is refused");
@@ -317,7 +340,7 @@ fn random() -> Result<[u8; 16], Refusal> {
 }
 
 /// A grant that is none for this call: the record says why, and the caller is not told.
-fn invalid(why: Unspendable) -> Refusal {
+pub(super) fn invalid(why: Unspendable) -> Refusal {
     Refusal::new(Reason::ApprovalInvalid).recorded_as(why.reason())
 }
 
@@ -331,7 +354,7 @@ fn escalated(kept: &Kept) -> Escalated {
     escalated.decided_by(kept.ended.map(Finalization::as_str))
 }
 
-fn said(status: Status) -> EscalationStatus {
+pub(super) fn said(status: Status) -> EscalationStatus {
     match status {
         Status::Pending => EscalationStatus::Pending,
         Status::Approved => EscalationStatus::Approved,

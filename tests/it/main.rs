@@ -51,6 +51,7 @@ mod reasons;
 
 mod records;
 mod reload;
+mod rounds;
 mod secrets;
 mod strangers;
 mod transport;

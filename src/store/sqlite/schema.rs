@@ -6,7 +6,7 @@ use std::path::Path;
 const APPLICATION: i64 = 0x7365_6330;
 
 /// What leads from each version to the next. Never changed once released, only added to.
-const STEPS: &[&str] = &[KEYS, APPROVALS];
+const STEPS: &[&str] = &[KEYS, APPROVALS, ROUNDS];
 
 /// Version 1: the keys of idempotency.
 ///
@@ -137,6 +137,39 @@ CREATE TRIGGER approval_lines_added AFTER INSERT ON approval_lines BEGIN
 END;
 CREATE TRIGGER approval_lines_removed AFTER DELETE ON approval_lines BEGIN
     UPDATE approvals SET lines = lines - 1 WHERE number = OLD.approval;
+END;
+";
+
+/// Version 3: the rounds of calls that may come. `approval_rounds_used` has the sums as
+/// `dedupe_used` has them.
+const ROUNDS: &str = "
+CREATE TABLE approval_rounds (
+    id BLOB PRIMARY KEY CHECK (length(id) = 16),
+    call_key BLOB NOT NULL CHECK (length(call_key) = 32),
+    share BLOB NOT NULL CHECK (length(share) = 32),
+    escalation BLOB NOT NULL CHECK (length(escalation) = 16),
+    until INTEGER NOT NULL,
+    tool INTEGER NOT NULL CHECK (tool IN (0, 1)),
+    bytes INTEGER NOT NULL CHECK (bytes >= 0),
+    state TEXT CHECK (octet_length(state) <= 65536),
+    CHECK (tool = 1 OR state IS NULL)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX approval_rounds_until ON approval_rounds (until);
+CREATE TABLE approval_rounds_used (
+    share BLOB PRIMARY KEY,
+    keys INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER approval_rounds_added AFTER INSERT ON approval_rounds BEGIN
+    INSERT INTO approval_rounds_used VALUES (NEW.share, 1, NEW.bytes)
+        ON CONFLICT DO UPDATE SET keys = keys + 1, bytes = bytes + excluded.bytes;
+    INSERT INTO approval_rounds_used VALUES (x'', 1, NEW.bytes)
+        ON CONFLICT DO UPDATE SET keys = keys + 1, bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER approval_rounds_removed AFTER DELETE ON approval_rounds BEGIN
+    UPDATE approval_rounds_used SET keys = keys - 1, bytes = bytes - OLD.bytes
+        WHERE share IN (OLD.share, x'');
+    DELETE FROM approval_rounds_used WHERE share = OLD.share AND keys <= 0;
 END;
 ";
 

@@ -1,8 +1,9 @@
 use super::*;
 use crate::approval::tests::{asked, terms, three};
 use crate::approval::{
-    Answer, ApprovalStore, Asking, Escalation, EscalationId, Finalization, Kept, Line, Moment,
-    Opened, Presentation, Spent, StoreError, Strategy, Unspendable, Vote, Voted,
+    Answer, ApprovalStore, Asking, CallKey, Escalation, EscalationId, Finalization, Kept, Line,
+    Moment, NextRound, Opened, Presentation, RoundId, Spent, StoreError, Strategy, TakenRound,
+    Unspendable, Vote, Voted,
 };
 use std::fmt;
 use tokio::sync::watch;
@@ -74,6 +75,14 @@ impl ApprovalStore for One {
         _: Arc<Presentation>,
         _: Moment,
     ) -> Answer<Result<Spent, Unspendable>> {
+        never()
+    }
+
+    fn expect_round(&self, _: RoundId, _: Arc<NextRound>, _: Timestamp) -> Answer<()> {
+        never()
+    }
+
+    fn take_round(&self, _: RoundId, _: CallKey, _: Timestamp) -> Answer<TakenRound> {
         never()
     }
 

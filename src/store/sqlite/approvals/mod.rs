@@ -1,7 +1,7 @@
 //! Approvals in `sec0.db`.
 //!
 //! `rows` loads and saves, `lines` is what the log has yet to get, `room` keeps the bounds, `events`
-//! puts each event into its transaction. `watch` wakes whoever waits, whichever process has made
+//! puts each event into its transaction, `rounds` keeps which calls may come again. `watch` wakes whoever waits, whichever process has made
 //! the change.
 
 mod lines;
@@ -10,6 +10,7 @@ mod rows;
 mod room;
 
 mod events;
+mod rounds;
 mod watch;
 
 mod store;

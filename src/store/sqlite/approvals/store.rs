@@ -1,9 +1,10 @@
 use super::events::{self, Outcome};
 use super::watch::Watch;
-use super::{lines, rows};
+use super::{lines, rounds, rows};
 use crate::approval::{
-    Answer, ApprovalBounds, ApprovalStore, Asking, EscalationId, Kept, Line, Moment, Opened,
-    Presentation, Spent, StoreError, Unspendable, Vote, Voted,
+    Answer, ApprovalBounds, ApprovalStore, Asking, CallKey, EscalationId, Kept, Line, Moment,
+    NextRound, Opened, Presentation, RoundId, Spent, StoreError, TakenRound, Unspendable, Vote,
+    Voted,
 };
 use crate::clock::Timestamp;
 use crate::store::sqlite::error::DbError;
@@ -146,6 +147,15 @@ impl ApprovalStore for SqliteApprovals {
         moment: Moment,
     ) -> Answer<Result<Spent, Unspendable>> {
         self.event(move |db| events::spend(db, id, &presentation, moment))
+    }
+
+    fn expect_round(&self, id: RoundId, next: Arc<NextRound>, now: Timestamp) -> Answer<()> {
+        let answer = self.look(move |db| rounds::expect(db, id, &next, now));
+        Box::pin(async move { answer.await?.then_some(()).ok_or(StoreError::Full) })
+    }
+
+    fn take_round(&self, id: RoundId, call: CallKey, now: Timestamp) -> Answer<TakenRound> {
+        self.look(move |db| rounds::take(db, id, call, now))
     }
 
     fn overdue(&self, stream: &str, now: Timestamp) -> Answer<Vec<Kept>> {

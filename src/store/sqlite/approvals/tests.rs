@@ -1,4 +1,4 @@
-use super::{lines, room, rows, store::SqliteApprovals};
+use super::{lines, room, rounds, rows, store::SqliteApprovals};
 use crate::approval::tests::model;
 use crate::approval::tests::stores::*;
 use crate::approval::*;
@@ -71,7 +71,11 @@ async fn a_call_is_asked_decided_at_the_desk_and_spent_once() {
 async fn no_statement_reads_a_whole_table() {
     let dir = tempdir().unwrap();
     let db = file::open(dir.path(), true).unwrap();
-    let others = lines::STATEMENTS.iter().chain(&room::STATEMENTS).map(|&text| text.to_owned());
+    let others = lines::STATEMENTS
+        .iter()
+        .chain(&room::STATEMENTS)
+        .chain(&rounds::STATEMENTS)
+        .map(|&text| text.to_owned());
     for statement in rows::statements().into_iter().chain(others) {
         let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
         let mut steps = plan.raw_query();
