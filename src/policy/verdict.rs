@@ -36,6 +36,7 @@ pub struct Verdict {
     deciding: Option<Found>,
     reasons: Vec<Found>,
     rules: Vec<Arc<Cited>>,
+    has_noted: bool,
 }
 
 /// The most rules of a policy that one call's verdict names. What stands behind them still decides.
@@ -44,7 +45,13 @@ const MAX_RULES: usize = 64;
 impl Verdict {
     /// Nothing was found.
     pub fn allow() -> Self {
-        Self { ruling: Ruling::Allow, deciding: None, reasons: Vec::new(), rules: Vec::new() }
+        Self {
+            ruling: Ruling::Allow,
+            deciding: None,
+            reasons: Vec::new(),
+            rules: Vec::new(),
+            has_noted: false,
+        }
     }
 
     /// The call waits for an approval, for `reason`.
@@ -58,6 +65,7 @@ impl Verdict {
     pub fn add(&mut self, found: impl Into<Found>, ruling: Ruling) {
         let found = found.into();
         let decides = ruling > self.ruling;
+        self.has_noted |= ruling == Ruling::WouldDeny;
         if decides {
             self.ruling = ruling;
             self.deciding = Some(found.clone());
@@ -76,6 +84,11 @@ impl Verdict {
     /// What follows.
     pub fn ruling(&self) -> Ruling {
         self.ruling
+    }
+
+    /// True when something was found that does not refuse and is only recorded.
+    pub fn has_noted(&self) -> bool {
+        self.has_noted
     }
 
     /// The reason of the ruling: the first of those that rule so. `None` when nothing was found.

@@ -13,13 +13,17 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot::{self, error::TryRecvError};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long the store may take for one answer.
 const ANSWERED: Duration = Duration::from_secs(5);
 
 /// How often time is looked at for escalations that nobody waits for.
 const TURN: Duration = Duration::from_secs(1);
+
+/// How long the log has to make room for more lines, and how often a start waits for that.
+const ROOM: Duration = Duration::from_millis(10);
+const ROOMS: u32 = 3000;
 
 /// How many lines a store gives at a time.
 const PAGE: usize = 100;
@@ -71,9 +75,14 @@ impl Approvals {
             known: Mutex::default(),
         });
         let never = AtomicBool::new(false);
-        let recorded = wait_for(&mut Box::pin(approvals.record()), ANSWERED, &never);
-        recorded.unwrap_or(Err(StoreError::Slow))?;
-        Ok(approvals)
+        for _ in 0..ROOMS {
+            let recorded = wait_for(&mut Box::pin(approvals.record()), ANSWERED, &never);
+            match recorded.unwrap_or(Err(StoreError::Slow)) {
+                Err(StoreError::Full) => thread::sleep(ROOM),
+                recorded => return recorded.map(|()| approvals),
+            }
+        }
+        Err(StoreError::Slow)
     }
 
     /// Where they are.
@@ -133,7 +142,16 @@ impl Approvals {
 
     /// As [`record`](Self::record), for a task, with a bound in time.
     pub(super) async fn recorded(&self) -> Result<(), StoreError> {
-        timeout(ANSWERED, self.record()).await.unwrap_or(Err(StoreError::Slow))
+        let recorded = async {
+            loop {
+                match self.record().await {
+                    // The log is about to make room.
+                    Err(StoreError::Full) => sleep(ROOM).await,
+                    recorded => return recorded,
+                }
+            }
+        };
+        timeout(ANSWERED, recorded).await.unwrap_or(Err(StoreError::Slow))
     }
 
     /// Tells the store which lines the log has for good.
