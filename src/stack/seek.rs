@@ -125,7 +125,7 @@ impl Seek {
         let opened = answered(self.approvals.store().ask(Arc::new(asking), now)).await;
         let opened = opened.map_err(|error| unavailable(&error))?;
         // Its age is measured from now on.
-        self.approvals.moment(opened.kept.escalation.id());
+        self.approvals.learn(&opened.kept.escalation);
         self.watch.escalated(escalated(&opened.kept));
         self.recorded().await?;
         if let Some(report) = self.report.as_ref().filter(|_| opened.is_new) {
