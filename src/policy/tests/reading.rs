@@ -393,7 +393,6 @@ fn a_reason_that_every_enforcing_policy_refuses_is_told_as_that() {
     for (reason, said) in [
         ("circuit_open", "which refuses in enforce mode whatever `deny_on` has; take it out"),
         ("rule_error", "which refuses in enforce mode whatever `deny_on` has; take it out"),
-        ("handler_swap", "which refuses whatever the policy says; take it out"),
     ] {
         let found = wrong(&enforcing(&format!("{{escalate_on: [{reason}]}}")));
         let found = format!("{found}\n{}", wrong(&enforcing(&format!("{{deny_on: [{reason}]}}"))));
