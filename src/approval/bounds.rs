@@ -1,5 +1,4 @@
 use super::binding::Binding;
-use super::store::Asking;
 use crate::digest::Digest;
 
 /// How much a store of approvals keeps, in all and of one principal.
@@ -67,13 +66,5 @@ impl Binding {
         // With its length in front, no tenant runs into a principal.
         let whose = format!("sec0/approval/share/v1\n{} {tenant}{principal}", tenant.len());
         *Digest::of(whose.as_bytes()).as_bytes()
-    }
-}
-
-impl Asking {
-    /// How many bytes it takes in a store, before anybody votes.
-    pub fn bytes(&self) -> u64 {
-        let len = self.escalation.canonical().len().saturating_add(self.shown.text.len());
-        u64::try_from(len).unwrap_or(u64::MAX)
     }
 }

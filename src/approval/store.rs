@@ -234,6 +234,14 @@ impl Kept {
     }
 }
 
+impl Asking {
+    /// How many bytes it takes in a store, before anybody votes.
+    pub fn bytes(&self) -> u64 {
+        let len = self.escalation.canonical().len().saturating_add(self.shown.text.len());
+        u64::try_from(len).unwrap_or(u64::MAX)
+    }
+}
+
 impl Presentation {
     /// Its parts, to be judged.
     pub fn presented(&self) -> Presented<'_> {

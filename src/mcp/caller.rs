@@ -16,7 +16,7 @@ impl Connected for ToolRequest {
 
     /// Through a form, where the client can show one.
     fn user(&self) -> Option<Reach> {
-        user::reach(self)
+        user::reach(&self.context)
     }
 
     fn round(&self) -> Option<&Round> {

@@ -17,12 +17,11 @@ mod listing;
 mod mock;
 mod reply;
 mod request;
+mod round;
 mod routes;
 mod service;
 mod session;
 mod user;
-
-mod round;
 mod whole;
 
 pub use detached::detached_context;

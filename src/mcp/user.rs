@@ -1,11 +1,10 @@
-use super::request::ToolRequest;
 use crate::approval::{Choice, Reach, Said, User};
 use rmcp::model::{
     CancelledNotification, CancelledNotificationParam, ClientResult, ElicitRequest,
     ElicitRequestParams, ElicitationAction, ElicitationSchema, EnumSchema,
     PrimitiveSchemaDefinition, ProtocolVersion, RequestId, ServerRequest, StringSchema,
 };
-use rmcp::service::{PeerRequestOptions, RequestHandle, ServiceError};
+use rmcp::service::{PeerRequestOptions, RequestContext, RequestHandle, ServiceError};
 use rmcp::{Peer, RoleServer};
 use serde_json::Value;
 use std::fmt;
@@ -19,8 +18,7 @@ const APPROVE: &str = "approve";
 const REJECT: &str = "reject";
 
 /// The user of the client that calls, if the client says that it can ask with a form.
-pub(super) fn reach(request: &ToolRequest) -> Option<Reach> {
-    let context = &request.context;
+pub(super) fn reach(context: &RequestContext<RoleServer>) -> Option<Reach> {
     let elicits = context.client_capabilities()?.elicitation?;
     // Before there were two modes, forms were the only one.
     if elicits.form.is_none() && elicits.url.is_some() {

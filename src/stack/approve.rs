@@ -3,6 +3,7 @@ use super::authorize::Judged;
 use super::connected::Granted;
 use super::exact::exact;
 use super::future::StepFuture;
+use super::report::Report;
 use super::rounds::keep_round;
 use super::seek::Seek;
 use super::step::step;
@@ -10,7 +11,8 @@ use super::terms::terms;
 use super::verify::still_intact;
 use crate::approval::{Binding, Connected, EscalationId, Presentation, RoundId, Unspendable};
 use crate::call::{
-    Arguments, AsksBack, Facts, Found, Reason, Refusal, Reply, Retry, Severity, Trail, TrailWatch,
+    Arguments, AsksBack, Decision, Found, Reason, Refusal, Reply, Retry, Severity, Trail,
+    TrailWatch,
 };
 use crate::clock::Clock;
 use crate::digest::Fingerprint;
@@ -144,11 +146,12 @@ fn seek<X: Connected>(judged: &Judged<X>) -> Result<Seek, Refusal> {
     let approvals = shared.approvals.as_ref().ok_or_else(unavailable)?;
     let (policy, tool) = (entered.policy(), judged.intact().tool_ref());
     let verdict = judged.verdict();
+    // Of all that was found: what is grave stays so, whatever was found besides.
+    let severity = severity(verdict.reasons());
     let presentation = Presentation {
         binding: binding(judged).ok_or_else(unavailable)?,
         terms: terms(policy, tool),
-        // Of all that was found: what is grave stays so, whatever was found besides.
-        severity: severity(verdict.reasons()),
+        severity,
     };
     let token = call.approval.as_ref().map(|token| {
         let id = token.text().map(str::parse::<EscalationId>);
@@ -170,6 +173,7 @@ fn seek<X: Connected>(judged: &Judged<X>) -> Result<Seek, Refusal> {
         user: policy.terms(tool).and_then(|terms| terms.connected_user.clone()),
         reach: call.door.user(),
         round: call.door.round().cloned(),
+        report: shared.reporting.as_ref().map(|to| Report::about(to, judged, severity)),
     })
 }
 
@@ -326,12 +330,21 @@ fn permit<X: Connected + Sighted>(
     granted: Option<&mut Granted>,
 ) -> Result<Permitted<X>, Refusal> {
     let entered = judged.intact().identified().entered();
+    let was_asked = granted.is_some();
     if let Some(granted) = granted {
         still_intact(judged.intact()).map_err(Refusal::new)?;
         if let Some(state) = granted.restored.take() {
             entered.call().door.restore(state);
         }
     }
-    entered.trail().with(Facts::permit);
+    entered.trail().with(|facts| {
+        let asked = judged.verdict();
+        if was_asked && !asked.has_noted() && facts.reasons.len() == asked.reasons().len() {
+            // All that was found is what somebody has approved.
+            facts.decision = Decision::Allow;
+        } else {
+            facts.permit();
+        }
+    });
     Ok(Permitted { judged })
 }

@@ -63,7 +63,10 @@ impl Seek {
     async fn kept(&self, id: EscalationId) -> Result<Kept, Refusal> {
         let kept = answered(self.approvals.store().read(id)).await;
         let kept = kept.map_err(|error| unavailable(&error))?;
-        kept.ok_or_else(|| invalid(Unspendable::Unknown))
+        let kept = kept.ok_or_else(|| invalid(Unspendable::Unknown))?;
+        // A restart may lie between the rounds.
+        self.approvals.learn(&kept.escalation);
+        Ok(kept)
     }
 
     /// The next round of a call that was approved and has run: by its votes, not by what the store

@@ -100,6 +100,35 @@ async fn the_file_keeps_its_bounds() {
 }
 
 #[tokio::test]
+async fn the_file_gives_each_round_once() {
+    let dir = tempdir().unwrap();
+    gives_each_round_once(Arc::new(open(dir.path()))).await;
+}
+
+#[tokio::test]
+async fn of_two_handles_that_take_a_round_one_gets_it() {
+    let dir = tempdir().unwrap();
+    let (here, there) = (open(dir.path()), open(dir.path()));
+    let call = asking(By::Two, 1, 1, 0).escalation.binding().call_key().unwrap();
+    let (now, until) = (at_second(1), at_second(10));
+    for number in 0..100 {
+        let id = RoundId::from_random([number; 16]);
+        let next = NextRound {
+            call,
+            share: [1; 32],
+            escalation: id_of(1),
+            until,
+            about: RoundAbout::Approval,
+        };
+        here.expect_round(id, Arc::new(next), now).await.unwrap();
+        let both = [spawn(here.take_round(id, call, now)), spawn(there.take_round(id, call, now))];
+        let both = futures::future::try_join_all(both).await.unwrap();
+        let none = both.iter().filter(|taken| **taken == Ok(TakenRound::None)).count();
+        assert_eq!(none, 1, "{both:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_file_wakes_who_waits() {
     let dir = tempdir().unwrap();
     wakes_who_waits(Arc::new(open(dir.path()))).await;
