@@ -18,22 +18,20 @@ pub fn question(escalation: &Escalation, shown: &Shown) -> Box<str> {
     let reasons = escalation.reasons().iter().chain(escalation.rules());
     let why: Vec<_> = reasons.take(8).map(|why| part(why)).collect();
     let (arguments, left_out) = cut(&shown.text, MAX_ARGUMENTS);
-    let rest = if left_out == 0 {
-        String::new()
-    } else {
+    let mut lines = vec![
+        format!("The tool `{tool}` of the server `{server}` needs your approval."),
+        format!("Why: {}", why.join(", ")),
+        format!("Severity: {}", escalation.severity().as_str()),
+        "Arguments:".to_owned(),
+        arguments.to_owned(),
+    ];
+    if left_out > 0 {
         let id = escalation.id();
-        format!("\n[cut here, {left_out} bytes left out; `sec0 approvals show {id}` has more]")
-    };
-    let text = format!(
-        "The tool `{tool}` of the server `{server}` needs your approval.\n\
-         Why: {}\n\
-         Severity: {}\n\
-         Arguments:\n\
-         {arguments}{rest}",
-        why.join(", "),
-        escalation.severity().as_str()
-    );
-    text.into()
+        lines.push(format!(
+            "[cut here, {left_out} bytes left out; `sec0 approvals show {id}` has more]"
+        ));
+    }
+    lines.join("\n").into()
 }
 
 fn part(text: &str) -> String {

@@ -2,6 +2,7 @@
 
 use crate::approving::{HELD, approve, arguments, closed, id_of, kinds, logged, pending, policy};
 use crate::drive::{Era, House, PATIENCE, Session, denial};
+use crate::secrets::Heard;
 use crate::support::{assert_agree, eventually};
 use crate::transport::layered;
 use rmcp::model::{
@@ -68,8 +69,8 @@ impl ClientHandler for WithUser {
         };
         self.forms.lock().push((message, serde_json::to_value(&requested_schema).unwrap()));
         match &self.does {
-            Does::Accept(content) => {
-                Ok(ElicitResult::new(ElicitationAction::Accept).with_content(content.clone()))
+            Does::Accept(filled) => {
+                Ok(ElicitResult::new(ElicitationAction::Accept).with_content(filled.clone()))
             }
             Does::Decline => Ok(ElicitResult::new(ElicitationAction::Decline)),
             Does::Cancel => Ok(ElicitResult::new(ElicitationAction::Cancel)),
@@ -287,5 +288,25 @@ async fn a_user_who_cannot_vote_is_not_asked() {
             assert_eq!(records[0]["principal"], json!(uid), "{:#}", records[0]);
         }
         assert!(!logged(&house).contains("approval_vote"));
+    }
+}
+
+#[tokio::test]
+async fn a_start_says_that_the_connected_users_key_is_not_the_servers() {
+    for (is_own, member) in [(true, "me"), (false, "bo")] {
+        let house = house("");
+        let text = std::fs::read_to_string(house.policy()).unwrap();
+        let text = text.replace("connected_user: me", &format!("connected_user: {member}"));
+        std::fs::write(house.policy(), text).unwrap();
+        let heard = Heard::default();
+        let listening = heard.listen();
+        let sec0 = house.layer();
+        drop(listening);
+        sec0.try_shutdown().await.unwrap();
+        let own = key_file::read_public(&house.audit().join("keys/ed25519.pub")).unwrap();
+        let line = heard.text();
+        let line = line.lines().find(|line| line.contains("connected user")).unwrap_or_default();
+        assert_eq!(line.is_empty(), is_own, "{line}");
+        assert!(is_own || (line.contains("ERROR") && line.contains(&own.to_string())), "{line}");
     }
 }

@@ -165,7 +165,8 @@ async fn a_state_is_for_one_call_and_one_use() {
     refuse(other, None, "approval_other_arguments").await;
     let same = || answered(call.clone(), &state, yes());
     refuse(same(), Some("user:eve"), "approval_other_principal").await;
-    for wrong in ["sec0/round/", "sec0/round/00000000000000000000000000000000", &state[..42]] {
+    let cut = state.strip_suffix(char::is_alphanumeric).unwrap();
+    for wrong in ["sec0/round/", "sec0/round/00000000000000000000000000000000", cut] {
         refuse(answered(call.clone(), wrong, yes()), None, "approval_unknown").await;
     }
     let answer: InputResponses = [(KEY.to_owned(), yes())].into();
@@ -232,8 +233,11 @@ struct Wizard {
     questions: usize,
     /// How long its states are.
     long: usize,
-    saw: Arc<parking_lot::Mutex<Vec<(Option<String>, Vec<String>)>>>,
+    saw: Arc<parking_lot::Mutex<Vec<Seen>>>,
 }
+
+/// A state, and the names of the answers.
+type Seen = (Option<String>, Vec<String>);
 
 impl Wizard {
     fn new(questions: usize, long: usize) -> Self {
@@ -244,7 +248,7 @@ impl Wizard {
         format!("w{number}{}", "-".repeat(self.long))
     }
 
-    fn saw(&self) -> Vec<(Option<String>, Vec<String>)> {
+    fn saw(&self) -> Vec<Seen> {
         self.saw.lock().clone()
     }
 }
@@ -273,7 +277,7 @@ impl ServerHandler for Wizard {
         let answers = params.input_responses.unwrap_or_default().into_keys().collect();
         let number = match &state {
             None => 0,
-            Some(state) => state[1..].trim_end_matches('-').parse::<usize>().unwrap(),
+            Some(state) => state.trim_matches(['w', '-']).parse::<usize>().unwrap(),
         };
         self.saw.lock().push((state, answers));
         if number == self.questions {

@@ -173,57 +173,74 @@ async fn memory_wakes_who_waits() {
     wakes_who_waits(Arc::new(MemoryApprovals::default())).await;
 }
 
-/// What any store promises of rounds that may come.
-pub(crate) async fn gives_each_round_once(store: Arc<dyn ApprovalStore>) {
-    let (one, other) = (asking(By::Two, 1, 1, 0), asking(By::Two, 2, 2, 0));
-    let key = |asking: &Asking| asking.escalation.binding().call_key().unwrap();
-    let next = |number: u8, state: Option<&str>| NextRound {
-        call: key(&one),
-        share: [number; 32],
+fn key_of_one() -> CallKey {
+    asking(By::Two, 1, 1, 0).escalation.binding().call_key().unwrap()
+}
+
+fn round(number: u8) -> RoundId {
+    RoundId::from_random([number; 16])
+}
+
+fn next_round(share: u8, state: Option<&str>) -> NextRound {
+    NextRound {
+        call: key_of_one(),
+        share: [share; 32],
         escalation: id_of(1),
         until: at_second(10),
         about: RoundAbout::Tool(state.map(Into::into)),
-    };
-    let id = |number: u8| RoundId::from_random([number; 16]);
-    let now = at_second(1);
-    store.expect_round(id(1), Arc::new(next(1, Some("w"))), now).await.unwrap();
-    let taken = store.take_round(id(1), key(&other), now).await.unwrap();
+    }
+}
+
+/// What any store promises of rounds that may come.
+#[expect(clippy::cognitive_complexity, reason = "one story, from keeping to taking")]
+pub(crate) async fn gives_each_round_once(store: Arc<dyn ApprovalStore>) {
+    let (one, now) = (key_of_one(), at_second(1));
+    let other = asking(By::Two, 2, 2, 0).escalation.binding().call_key().unwrap();
+    store.expect_round(round(1), Arc::new(next_round(1, Some("w"))), now).await.unwrap();
+    let taken = store.take_round(round(1), other, now).await.unwrap();
     assert_eq!(taken, TakenRound::OtherCall(id_of(1)), "and it is still there");
-    assert_eq!(store.take_round(id(2), key(&one), now).await.unwrap(), TakenRound::None);
-    let both = [store.take_round(id(1), key(&one), now), store.take_round(id(1), key(&one), now)];
+    assert_eq!(store.take_round(round(2), one, now).await.unwrap(), TakenRound::None);
+    let both = [store.take_round(round(1), one, now), store.take_round(round(1), one, now)];
     let mut both = futures::future::try_join_all(both).await.unwrap();
     both.sort_by_key(|taken| *taken == TakenRound::None);
     let its = TakenRound::This(id_of(1), RoundAbout::Tool(Some("w".into())));
     assert_eq!(both, [its, TakenRound::None]);
 
-    let asked = NextRound { about: RoundAbout::Approval, ..next(1, None) };
-    store.expect_round(id(3), Arc::new(asked), now).await.unwrap();
-    store.expect_round(id(4), Arc::new(next(1, None)), now).await.unwrap();
-    for late in [key(&one), key(&other)] {
-        assert_eq!(store.take_round(id(3), late, at_second(10)).await, Ok(TakenRound::None));
+    let asked = NextRound { about: RoundAbout::Approval, ..next_round(1, None) };
+    store.expect_round(round(3), Arc::new(asked), now).await.unwrap();
+    store.expect_round(round(4), Arc::new(next_round(1, None)), now).await.unwrap();
+    for late in [one, other] {
+        assert_eq!(store.take_round(round(3), late, at_second(10)).await, Ok(TakenRound::None));
     }
-    let taken = store.take_round(id(3), key(&one), now).await.unwrap();
+    let taken = store.take_round(round(3), one, now).await.unwrap();
     assert_eq!(taken, TakenRound::This(id_of(1), RoundAbout::Approval));
-    let taken = store.take_round(id(4), key(&one), now).await.unwrap();
+    let taken = store.take_round(round(4), one, now).await.unwrap();
     assert_eq!(taken, TakenRound::This(id_of(1), RoundAbout::Tool(None)));
+}
 
+/// What any store promises of how many there are.
+pub(crate) async fn bounds_the_rounds(store: Arc<dyn ApprovalStore>) {
     // A quarter of 64 MiB is 255 of the longest, with what each takes besides.
     let long = "w".repeat(NextRound::MAX_STATE);
     let keep = |number: u8, share: u8, at: i64| {
-        let next = NextRound { until: at_second(at + 10), ..next(share, Some(&long)) };
-        store.expect_round(id(number), Arc::new(next), at_second(at))
+        let next = NextRound { until: at_second(at + 10), ..next_round(share, Some(&long)) };
+        store.expect_round(round(number), Arc::new(next), at_second(at))
     };
     for number in 0..255 {
         keep(number, 1, 1).await.unwrap();
     }
     assert_eq!(keep(255, 1, 1).await, Err(StoreError::Full));
     keep(255, 2, 1).await.unwrap();
+    store.take_round(round(0), key_of_one(), at_second(1)).await.unwrap();
+    keep(0, 1, 1).await.unwrap();
+    assert_eq!(keep(100, 1, 1).await, Err(StoreError::Full));
     // What is over makes room.
-    store.take_round(id(255), key(&one), now).await.unwrap();
+    store.take_round(round(255), key_of_one(), at_second(1)).await.unwrap();
     keep(255, 1, 11).await.unwrap();
 }
 
 #[tokio::test]
-async fn memory_gives_each_round_once() {
+async fn memory_gives_each_round_once_and_bounds_them() {
     gives_each_round_once(Arc::new(MemoryApprovals::default())).await;
+    bounds_the_rounds(Arc::new(MemoryApprovals::default())).await;
 }

@@ -292,11 +292,11 @@ fn assert_asks(policy: &Policy) {
         assert_eq!(terms.strategy, ApprovalStrategy::HumanQuorum);
         assert_eq!(terms.timeout_action, TimeoutAction::AutoReject);
         assert_eq!((terms.min_approvals, terms.min_rejections), (1, 1));
-        assert_eq!((terms.required_roles.len(), terms.veto_roles.len()), (1, 1));
+        let roles = (terms.required_roles.len(), terms.veto_roles.len());
+        assert_eq!((roles, terms.connected_user.as_deref()), ((1, 1), Some("ana")));
         assert_eq!(terms.wait, Duration::from_millis(1500));
         assert_eq!(terms.ttl, Duration::from_secs(90));
         assert!(terms.allow_unattended);
-        assert_eq!(terms.connected_user.as_deref(), Some("ana"));
         let ana = &policy.approvers(terms).unwrap().members[0];
         assert_eq!((&*ana.id, ana.public_key.to_string().as_str()), ("ana", KEY));
         assert!(ana.has_role("security"));

@@ -14,7 +14,7 @@ fn warnings(text: &str) -> Vec<String> {
 }
 
 /// Terms, and what is wrong with them: `H` is `human_escalation`, `U` why nobody's approval takes consent.
-const WRONG: [(&str, &str); 15] = [
+const WRONG: [(&str, &str); 18] = [
     (
         "{approval_set_id: prd}",
         "9:40: `H.approval_set_id`: `approval_set_id` is `prd`, which is not in `approval_sets`; \
@@ -51,12 +51,12 @@ const WRONG: [(&str, &str); 15] = [
     ),
     (
         "{approval_set_id: prod, connected_user: anna}",
-        "9:66: `H.connected_user`: `connected_user` is `anna`, which is no member of the set \
+        "9:62: `H.connected_user`: `connected_user` is `anna`, which is no member of the set \
              `prod`; did you mean `ana`? name a member, or add one",
     ),
     (
         "{approval_set_id: prod, tools: [{tool: a, connected_user: zoe}]}",
-        "9:84: `H.tools[0].connected_user`: `connected_user` is `zoe`, which is no member of the \
+        "9:80: `H.tools[0].connected_user`: `connected_user` is `zoe`, which is no member of the \
              set `prod`; name a member, or add one",
     ),
     (

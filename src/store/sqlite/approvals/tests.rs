@@ -100,9 +100,10 @@ async fn the_file_keeps_its_bounds() {
 }
 
 #[tokio::test]
-async fn the_file_gives_each_round_once() {
-    let dir = tempdir().unwrap();
+async fn the_file_gives_each_round_once_and_bounds_them() {
+    let (dir, other) = (tempdir().unwrap(), tempdir().unwrap());
     gives_each_round_once(Arc::new(open(dir.path()))).await;
+    bounds_the_rounds(Arc::new(open(other.path()))).await;
 }
 
 #[tokio::test]
