@@ -1,6 +1,6 @@
 use super::own_thread::wait_for;
 use crate::approval::{
-    Answer, ApprovalStore, EscalationId, Kept, Line, LineAbout, Moment, StoreError,
+    Answer, ApprovalStore, Escalation, EscalationId, Kept, Line, LineAbout, Moment, StoreError,
 };
 use crate::audit::{Event, Log};
 use crate::call::SpanIds;
@@ -44,7 +44,15 @@ pub(super) struct Approvals {
     /// Held while lines go into the log, so that they stand there in their order.
     recording: tokio::sync::Mutex<Recording>,
     /// Since when this program has known an escalation.
-    known: Mutex<HashMap<EscalationId, Instant>>,
+    known: Mutex<HashMap<EscalationId, Known>>,
+}
+
+/// How old an escalation is.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    since: Instant,
+    /// For how long anybody can ask.
+    longest: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -95,19 +103,24 @@ impl Approvals {
         &self.stream
     }
 
-    /// How old an escalation is, by all clocks there are.
+    /// How old an escalation is, by all clocks there are. One that this program has not
+    /// [learnt](Self::learn) of has no measured age.
     pub(super) fn moment(&self, id: EscalationId) -> Moment {
         let (wall, now) = (self.clock.wall(), self.clock.monotonic());
-        let mut known = self.known.lock();
-        let measured = match known.get(&id) {
-            Some(since) => Some(now.saturating_duration_since(*since)),
-            None if known.len() < MEASURED => {
-                known.insert(id, now);
-                Some(Duration::ZERO)
-            }
-            None => None,
-        };
+        let known = self.known.lock();
+        let measured = known.get(&id).map(|known| now.saturating_duration_since(known.since));
         Moment { wall, measured }
+    }
+
+    /// Measures the age of an escalation from now on, if it was not measured before.
+    pub(super) fn learn(&self, escalation: &Escalation) {
+        let since = self.clock.monotonic();
+        // What time has approved can be used for as long again.
+        let longest = escalation.terms().ttl().saturating_mul(2).saturating_add(TURN);
+        let mut known = self.known.lock();
+        if known.len() < MEASURED {
+            known.entry(escalation.id()).or_insert(Known { since, longest });
+        }
     }
 
     /// Puts into the log what has happened to approvals until now, in its order. When this ends
@@ -178,6 +191,7 @@ impl Approvals {
         let overdue = self.store.overdue(&self.stream, self.clock.wall()).await?;
         for Kept { escalation, .. } in overdue {
             let id = escalation.id();
+            self.learn(&escalation);
             self.store.settle(id, self.moment(id)).await?;
         }
         self.record().await?;
@@ -188,9 +202,9 @@ impl Approvals {
 
     /// Forgets the age of what can no longer be used by anybody.
     fn forget(&self) {
-        const LONGEST: Duration = Duration::from_hours(2 * 366 * 24);
         let now = self.clock.monotonic();
-        self.known.lock().retain(|_, since| now.saturating_duration_since(*since) < LONGEST);
+        let lives = |known: &Known| now.saturating_duration_since(known.since) <= known.longest;
+        self.known.lock().retain(|_, known| lives(known));
     }
 
     /// The last turn, before the log ends.

@@ -125,7 +125,7 @@ impl Seek {
         let opened = answered(self.approvals.store().ask(Arc::new(asking), now)).await;
         let opened = opened.map_err(|error| unavailable(&error))?;
         // Its age is measured from now on.
-        self.approvals.moment(opened.kept.escalation.id());
+        self.approvals.learn(&opened.kept.escalation);
         self.watch.escalated(escalated(&opened.kept));
         self.recorded().await?;
         if let Some(report) = self.report.as_ref().filter(|_| opened.is_new) {
@@ -150,10 +150,10 @@ impl Seek {
                 // It is presented by whoever was told the id.
                 Status::Approved => Refusal::new(self.required.clone()).with_retry(Retry::Soon),
                 Status::Rejected if kept.ended == Some(Finalization::NoApproversConfigured) => {
-                    Refusal::new(Reason::NoApproversConfigured)
+                    self.refusal(Reason::NoApproversConfigured)
                 }
-                Status::Rejected => Refusal::new(Reason::ApprovalRejected),
-                Status::Expired => Refusal::new(Reason::ApprovalExpired),
+                Status::Rejected => self.refusal(Reason::ApprovalRejected),
+                Status::Expired => self.refusal(Reason::ApprovalExpired),
                 Status::Pending if self.wait.is_zero() => {
                     Refusal::new(self.required.clone()).with_retry(Retry::Soon)
                 }
@@ -260,6 +260,12 @@ impl Seek {
             Err(_) if self.shared.runs_unrecorded => Ok(()),
             recorded => recorded.map_err(|error| unavailable(&error)),
         }
+    }
+
+    /// The refusal for this reason, with the rule that asked.
+    fn refusal(&self, reason: Reason) -> Refusal {
+        let found = Found::from(reason);
+        Refusal::new(self.required.rule().map_or(found.clone(), |rule| found.by(rule)))
     }
 
     /// The refusal and the record, with how far the question has come.

@@ -1,4 +1,4 @@
-use super::approvals::{self, Row};
+use super::approvals::{self, RowWithShown};
 use super::error::DbError;
 use super::file;
 use crate::approval::{EscalationId, Kept, Shown, Vote, Voted};
@@ -81,7 +81,7 @@ impl ApprovalDesk {
             Which::Pending => approvals::pending(&db, at_most)?,
             Which::All => approvals::all(&db, at_most)?,
         };
-        found.into_iter().rev().map(|row| listed(&db, row)).collect()
+        Ok(found.into_iter().rev().map(Listed::from).collect())
     }
 
     /// The one with this id; `None` where there is none.
@@ -91,7 +91,7 @@ impl ApprovalDesk {
     /// The file cannot be read, or the row is damaged.
     pub fn show(&self, id: EscalationId) -> Result<Option<Listed>, DbError> {
         let db = self.connection.borrow();
-        approvals::by_id(&db, id)?.map(|row| listed(&db, row)).transpose()
+        Ok(approvals::shown_by_id(&db, id)?.map(Listed::from))
     }
 
     /// The id that begins with these hex digits, of either case: at least 6.
@@ -144,9 +144,10 @@ impl ApprovalDesk {
     }
 }
 
-fn listed(db: &Connection, row: Row) -> Result<Listed, DbError> {
-    let row = row.with_shown(db)?;
-    Ok(Listed { kept: row.kept, shown: row.shown })
+impl From<RowWithShown> for Listed {
+    fn from(RowWithShown { kept, shown }: RowWithShown) -> Self {
+        Self { kept, shown }
+    }
 }
 
 /// The first and the last id that begin so.
