@@ -122,6 +122,9 @@ async function withToken(said, send, desk, path) {
   denial = denialOf(await send(call, token));
   said("nobody has approved it yet", denial.reason === "approval_pending", denial);
   said("the command approves it", await desk.approve(token));
+  denial = denialOf(await send(call));
+  const stays = denial.reason === "approval_required" && denial.escalation_status === "approved";
+  said("without the token it stays refused", stays && denial.escalation_id === token, denial);
   denial = denialOf(await send({ ...call, text: "another" }, token));
   said("other arguments stay refused", denial.reason === "approval_invalid", denial);
   said("nothing ran until then", !existsSync(path));
@@ -204,12 +207,12 @@ async function visit(version, wire, directory, toldBefore) {
       header = undefined;
     }
   };
-  let statuses = { denied: 4, ok: 2 };
+  let statuses = { denied: 5, ok: 2 };
   await withToken(said, inMeta, desk, join(directory, "meta.txt"));
   if (wire === "http") {
     const ofHeader = (name, holds, found) => said(`by header: ${name}`, holds, found);
     await withToken(ofHeader, inHeader, desk, join(directory, "header.txt"));
-    statuses = { denied: 8, ok: 3 };
+    statuses = { denied: 10, ok: 3 };
   }
   await held(said, call, desk, toldBefore);
   await client.close();

@@ -89,6 +89,9 @@ async def with_token(check, session, desk, target, send):
     denial = denial_of(await send(token, arguments))
     check("nobody has approved it yet", denial.get("reason") == "approval_pending", denial)
     check("the command approves it", await desk.off_thread(desk.approve, token))
+    denial = denial_of(await session.call_tool("write_file", arguments))
+    said = (denial.get("reason"), denial.get("escalation_status"), denial.get("escalation_id"))
+    check("without the token it stays refused", said == ("approval_required", "approved", token), denial)
     denial = denial_of(await send(token, {**arguments, "text": "another"}))
     check("other arguments stay refused", denial.get("reason") == "approval_invalid", denial)
     check("nothing ran until then", not target.exists())
@@ -164,7 +167,7 @@ async def visit(checks, era, wire, examples, sec0, told_before):
         policy = directory / "policy.yaml"
         policy.write_text(POLICY % desk.key.with_suffix(".pub").read_text().strip())
         arguments = ["--policy", str(policy), "--dir", str(desk.log)]
-        statuses = {"denied": 4, "ok": 2}
+        statuses = {"denied": 5, "ok": 2}
         with anyio.fail_after(PATIENCE):
             async with opened(era, wire, examples, arguments) as (session, headers):
 
@@ -187,7 +190,7 @@ async def visit(checks, era, wire, examples, sec0, told_before):
 
                     target = directory / "header.txt"
                     await with_token(of_header, session, desk, target, in_header)
-                    statuses = {"denied": 8, "ok": 3}
+                    statuses = {"denied": 10, "ok": 3}
                 await held(check, session, desk, told_before)
         key = desk.log / "keys/ed25519.pub"
         totals = json.loads(desk.run("audit", "verify", desk.log, "--public-key", key, "--json"))
