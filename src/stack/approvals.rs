@@ -1,11 +1,14 @@
+use super::hold::{Held, Holding};
 use super::own_thread::wait_for;
 use crate::approval::{
-    Answer, ApprovalStore, EscalationId, Kept, Line, LineAbout, Moment, StoreError,
+    Answer, ApprovalStore, Escalation, EscalationId, Kept, Line, LineAbout, Moment, StoreError,
 };
 use crate::audit::{Event, Log};
 use crate::call::SpanIds;
 use crate::clock::Clock;
+use crate::digest::Digest;
 use parking_lot::Mutex;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -43,8 +46,21 @@ pub(super) struct Approvals {
     wanted: AtomicU64,
     /// Held while lines go into the log, so that they stand there in their order.
     recording: tokio::sync::Mutex<Recording>,
-    /// Since when this program has known an escalation.
-    known: Mutex<HashMap<EscalationId, Instant>>,
+    /// What this program knows of escalations by itself.
+    known: Mutex<HashMap<EscalationId, Known>>,
+    /// The calls that are held.
+    holding: Arc<Holding>,
+}
+
+/// What this program remembers of an escalation, so that it need not believe the store.
+#[derive(Debug)]
+struct Known {
+    /// What it was when it was first seen.
+    digest: Digest,
+    since: Instant,
+    /// From when on nobody can use it any more.
+    until: Instant,
+    is_spent: bool,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +81,7 @@ impl Approvals {
         log: Log,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, StoreError> {
+        let holding = Arc::new(Holding::of(log.capacity()));
         let approvals = Arc::new(Self {
             store,
             stream: stream.unwrap_or_default().into(),
@@ -73,6 +90,7 @@ impl Approvals {
             wanted: AtomicU64::new(0),
             recording: tokio::sync::Mutex::default(),
             known: Mutex::default(),
+            holding,
         });
         let never = AtomicBool::new(false);
         for _ in 0..ROOMS {
@@ -95,19 +113,65 @@ impl Approvals {
         &self.stream
     }
 
-    /// How old an escalation is, by all clocks there are.
-    pub(super) fn moment(&self, id: EscalationId) -> Moment {
+    /// How old an escalation is, by all clocks there are. Its age is measured from now on.
+    pub(super) fn moment(&self, escalation: &Escalation) -> Moment {
         let (wall, now) = (self.clock.wall(), self.clock.monotonic());
-        let mut known = self.known.lock();
-        let measured = match known.get(&id) {
-            Some(since) => Some(now.saturating_duration_since(*since)),
-            None if known.len() < MEASURED => {
-                known.insert(id, now);
-                Some(Duration::ZERO)
-            }
-            None => None,
-        };
+        let measured =
+            self.remembered(escalation, now, |known| now.saturating_duration_since(known.since));
         Moment { wall, measured }
+    }
+
+    /// The same for what a caller names: unless it is known, nothing is measured of it, since a
+    /// caller may name anything.
+    pub(super) fn age(&self, id: EscalationId) -> Moment {
+        let (wall, now) = (self.clock.wall(), self.clock.monotonic());
+        let known = self.known.lock();
+        let measured = known.get(&id).map(|known| now.saturating_duration_since(known.since));
+        Moment { wall, measured }
+    }
+
+    /// True when this program has spent the grant, whatever the store says.
+    pub(super) fn has_spent(&self, id: EscalationId) -> bool {
+        self.known.lock().get(&id).is_some_and(|known| known.is_spent)
+    }
+
+    /// Remembers that the grant was spent. False where it was before, or where the escalation is not
+    /// as it was when this program first saw it: then somebody has written to the store.
+    pub(super) fn spent(&self, escalation: &Escalation) -> bool {
+        let now = self.clock.monotonic();
+        let digest = escalation.digest();
+        let is_first = self.remembered(escalation, now, |known| {
+            known.digest == digest && !std::mem::replace(&mut known.is_spent, true)
+        });
+        is_first.unwrap_or(true)
+    }
+
+    /// `None` where no more can be remembered.
+    fn remembered<T>(
+        &self,
+        escalation: &Escalation,
+        now: Instant,
+        look: impl FnOnce(&mut Known) -> T,
+    ) -> Option<T> {
+        const LONGEST: Duration = Duration::from_hours(2 * 366 * 24);
+        let mut known = self.known.lock();
+        let has_room = known.len() < MEASURED;
+        match known.entry(escalation.id()) {
+            Entry::Occupied(mut entry) => Some(look(entry.get_mut())),
+            Entry::Vacant(place) if has_room => {
+                // What time approves can be used for as long again.
+                let whole = escalation.terms().ttl().saturating_mul(2).min(LONGEST);
+                let digest = escalation.digest();
+                let entry = Known { digest, since: now, until: now + whole, is_spent: false };
+                Some(look(place.insert(entry)))
+            }
+            Entry::Vacant(_) => None,
+        }
+    }
+
+    /// Room to hold a call of this caller; `None` where too many are held.
+    pub(super) fn hold(&self, principal: &str) -> Option<Held> {
+        self.holding.hold(principal)
     }
 
     /// Puts into the log what has happened to approvals until now, in its order. When this ends
@@ -177,8 +241,7 @@ impl Approvals {
     async fn turn(&self) -> Result<(), StoreError> {
         let overdue = self.store.overdue(&self.stream, self.clock.wall()).await?;
         for Kept { escalation, .. } in overdue {
-            let id = escalation.id();
-            self.store.settle(id, self.moment(id)).await?;
+            self.store.settle(escalation.id(), self.moment(&escalation)).await?;
         }
         self.record().await?;
         self.confirm().await?;
@@ -186,11 +249,10 @@ impl Approvals {
         Ok(())
     }
 
-    /// Forgets the age of what can no longer be used by anybody.
+    /// Forgets what can no longer be used by anybody.
     fn forget(&self) {
-        const LONGEST: Duration = Duration::from_hours(2 * 366 * 24);
         let now = self.clock.monotonic();
-        self.known.lock().retain(|_, since| now.saturating_duration_since(*since) < LONGEST);
+        self.known.lock().retain(|_, known| now < known.until);
     }
 
     /// The last turn, before the log ends.

@@ -125,7 +125,7 @@ impl Seek {
         let opened = answered(self.approvals.store().ask(Arc::new(asking), now)).await;
         let opened = opened.map_err(|error| unavailable(&error))?;
         // Its age is measured from now on.
-        self.approvals.moment(opened.kept.escalation.id());
+        self.approvals.moment(&opened.kept.escalation);
         self.watch.escalated(escalated(&opened.kept));
         self.recorded().await?;
         if let Some(report) = self.report.as_ref().filter(|_| opened.is_new) {
@@ -181,6 +181,10 @@ impl Seek {
     /// Holds the call until something changes, time decides, or it is not held any longer.
     async fn wait(&self, kept: &Kept, until: Instant) -> Result<Came, Refusal> {
         let id = kept.escalation.id();
+        // Who is held takes room in the log, and that must not run out for others.
+        let Some(_held) = self.approvals.hold(&self.presentation.binding.principal) else {
+            return Ok(Came::TimeOut);
+        };
         let began = Instant::now();
         self.watch.waits(self.shared.clock.monotonic());
         let mut changed = self.approvals.store().changed(id, kept.version);
@@ -197,7 +201,7 @@ impl Seek {
                     if Instant::now() < expires {
                         return Ok(Came::TimeOut);
                     }
-                    let settled = self.approvals.store().settle(id, self.approvals.moment(id));
+                    let settled = self.approvals.store().settle(id, self.approvals.moment(&kept.escalation));
                     let settled = answered(settled).await.map_err(|error| unavailable(&error))?;
                     match settled {
                         Some(settled) if settled.version != kept.version => {
@@ -223,8 +227,7 @@ impl Seek {
 
     /// How long until time decides.
     fn left(&self, kept: &Kept) -> Duration {
-        let id = kept.escalation.id();
-        let moment = self.approvals.moment(id);
+        let moment = self.approvals.moment(&kept.escalation);
         let ttl = kept.escalation.terms().ttl();
         let measured = moment.measured.map(|measured| ttl.saturating_sub(measured));
         let millis = kept.escalation.expires_at().as_millis();
@@ -239,14 +242,23 @@ impl Seek {
         if today != self.presentation.binding.policy {
             return Ok(Err(Unspendable::OtherPolicy));
         }
+        if self.approvals.has_spent(id) {
+            return Ok(Err(Unspendable::Spent));
+        }
         let store = self.approvals.store();
         let presentation = Arc::clone(&self.presentation);
-        let spent = answered(store.spend(id, presentation, self.approvals.moment(id))).await;
+        let spent = answered(store.spend(id, presentation, self.approvals.age(id))).await;
         let spent = spent.map_err(|error| unavailable(&error))?;
-        let Spent { verdict, .. } = match spent {
+        let Spent { kept, verdict } = match spent {
             Ok(spent) => spent,
             Err(why) => return Ok(Err(why)),
         };
+        if !self.approvals.spent(&kept.escalation) {
+            tracing::error!(
+                "the store of approvals was changed by somebody else; a grant is refused"
+            );
+            return Ok(Err(Unspendable::Unknown));
+        }
         let rule = verdict.finalization.map(Finalization::as_str);
         self.watch.escalated(Escalated::new(id, EscalationStatus::Approved).decided_by(rule));
         // The votes stand in the log before the call that they permit.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// `write_file` needs a member of `security` and one more; everything else runs.
-fn policy(terms: &str) -> String {
+pub(crate) fn policy(terms: &str) -> String {
     let member = |id: &str, roles: &str, seed: u8| {
         let key = LocalDevSigner::from_seed([seed; 32]).public_key();
         format!("{{id: {id}, roles: [{roles}], public_key: '{key}', principals: ['user:{id}']}}")
@@ -45,21 +45,25 @@ fn policy(terms: &str) -> String {
 }
 
 const TWO: &str = "approval_strategy: human_quorum, min_approvals: 2, required_roles: [security]";
-const HELD: &str = "wait_ms: 30000";
+pub(crate) const HELD: &str = "wait_ms: 30000";
 
 /// How a call is sent.
 #[derive(Default, Clone)]
-struct Sent<'a> {
-    token: Option<&'a str>,
-    user: Option<&'a str>,
-    key: Option<&'a str>,
+pub(crate) struct Sent<'a> {
+    pub(crate) token: Option<&'a str>,
+    pub(crate) user: Option<&'a str>,
+    pub(crate) key: Option<&'a str>,
 }
 
-fn with_token(token: &str) -> Sent<'_> {
+pub(crate) fn with_token(token: &str) -> Sent<'_> {
     Sent { token: Some(token), ..Sent::default() }
 }
 
-async fn send<S: ServerHandler>(server: &S, arguments: Value, sent: Sent<'_>) -> CallToolResult {
+pub(crate) async fn send<S: ServerHandler>(
+    server: &S,
+    arguments: Value,
+    sent: Sent<'_>,
+) -> CallToolResult {
     let mut context = detached_context();
     let meta = [("sec0/approvalToken", sent.token), ("sec0/idempotencyKey", sent.key)];
     for (name, value) in meta {
@@ -76,11 +80,11 @@ async fn send<S: ServerHandler>(server: &S, arguments: Value, sent: Sent<'_>) ->
     }
 }
 
-fn arguments(house: &House, text: &str) -> Value {
+pub(crate) fn arguments(house: &House, text: &str) -> Value {
     json!({"path": house.path("written"), "text": text})
 }
 
-fn id_of(denial: &Value) -> String {
+pub(crate) fn id_of(denial: &Value) -> String {
     denial["escalation_id"].as_str().unwrap_or_else(|| panic!("{denial:#}")).to_owned()
 }
 
@@ -94,7 +98,7 @@ fn listed(house: &House, id: &str) -> Listed {
     desk.show(id).unwrap().unwrap()
 }
 
-fn vote(house: &House, id: &str, approver: &str, choice: Choice) -> Voted {
+pub(crate) fn vote(house: &House, id: &str, approver: &str, choice: Choice) -> Voted {
     let Listed { kept, .. } = listed(house, id);
     let seed = match approver {
         "ana" => 1,
@@ -108,7 +112,7 @@ fn vote(house: &House, id: &str, approver: &str, choice: Choice) -> Voted {
     desk(house).vote(Vote::new(&statement, "", sig).unwrap(), now).unwrap()
 }
 
-fn approve(house: &House, id: &str, approver: &str) {
+pub(crate) fn approve(house: &House, id: &str, approver: &str) {
     let voted = vote(house, id, approver, Choice::Approve);
     assert!(matches!(voted, Voted::Counted(_)), "{voted:?}");
 }
@@ -128,7 +132,7 @@ fn logged(house: &House) -> String {
 }
 
 /// The log with its approvals checked from what it holds alone.
-async fn closed(house: &House, sec0: &Sec0SecurityLayer) -> (Vec<Value>, Vec<Value>) {
+pub(crate) async fn closed(house: &House, sec0: &Sec0SecurityLayer) -> (Vec<Value>, Vec<Value>) {
     sec0.try_shutdown().await.unwrap();
     let public = house.audit().join("keys/ed25519.pub");
     let key = sec0::sign::key_file::read_public(&public).unwrap();
