@@ -95,10 +95,15 @@ impl Seek {
                 Ok(()) => return Ok(()),
                 // Another call like this one was faster.
                 Err(Unspendable::Spent) => {}
-                Err(why) => return Err(Refusal::new(why.reason())),
+                Err(
+                    why @ (Unspendable::OtherPolicy
+                    | Unspendable::Expired
+                    | Unspendable::NotApproved(_)),
+                ) => return Err(Refusal::new(why.reason())),
+                Err(why) => return Err(invalid(why)),
             }
         }
-        Err(Refusal::new(Reason::ApprovalSpent))
+        Err(invalid(Unspendable::Spent).with_retry(Retry::Soon))
     }
 
     /// Asks, or finds what was asked.
