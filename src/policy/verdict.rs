@@ -171,6 +171,23 @@ mod tests {
     }
 
     #[test]
+    fn the_record_gets_what_was_found_in_the_same_order() {
+        let mut verdict = Verdict::allow();
+        verdict.add(Reason::VersionUnpinned, Ruling::WouldDeny);
+        verdict.add(Reason::ToolNotInAllowlist, Ruling::Deny);
+        assert_eq!(
+            verdict.into_reasons(),
+            [Reason::VersionUnpinned.into(), Found::from(Reason::ToolNotInAllowlist)]
+        );
+    }
+
+    #[test]
+    fn an_effect_is_spelled_as_the_ruling_that_it_gives() {
+        let spelled = [Effect::Deny, Effect::WouldDeny].map(Effect::as_str);
+        assert_eq!(spelled, ["deny", "would_deny"]);
+    }
+
+    #[test]
     fn nothing_found_allocates_nothing() {
         assert_eq!(Verdict::allow().into_reasons().capacity(), 0);
     }

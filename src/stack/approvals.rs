@@ -8,7 +8,6 @@ use crate::call::SpanIds;
 use crate::clock::{Clock, Timestamp};
 use crate::digest::Digest;
 use parking_lot::Mutex;
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -53,13 +52,13 @@ pub(super) struct Approvals {
 }
 
 /// What this program remembers of an escalation, so that it need not believe the store.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Known {
+    since: Instant,
+    /// For how long anybody can ask.
+    longest: Duration,
     /// What it was when it was first seen.
     digest: Digest,
-    since: Instant,
-    /// From when on nobody can use it any more.
-    until: Instant,
     is_spent: bool,
 }
 
@@ -113,21 +112,26 @@ impl Approvals {
         &self.stream
     }
 
-    /// How old an escalation is, by all clocks there are. Its age is measured from now on.
-    pub(super) fn moment(&self, escalation: &Escalation) -> Moment {
-        let (wall, now) = (self.clock.wall(), self.clock.monotonic());
-        let measured =
-            self.remembered(escalation, now, |known| now.saturating_duration_since(known.since));
-        Moment { wall, measured }
-    }
-
-    /// The same for what a caller names: unless it is known, nothing is measured of it, since a
-    /// caller may name anything.
-    pub(super) fn age(&self, id: EscalationId) -> Moment {
+    /// How old an escalation is, by all clocks there are. One that this program has not
+    /// [learnt](Self::learn) of has no measured age.
+    pub(super) fn moment(&self, id: EscalationId) -> Moment {
         let (wall, now) = (self.clock.wall(), self.clock.monotonic());
         let known = self.known.lock();
         let measured = known.get(&id).map(|known| now.saturating_duration_since(known.since));
         Moment { wall, measured }
+    }
+
+    /// Measures the age of an escalation from now on, if it was not measured before.
+    pub(super) fn learn(&self, escalation: &Escalation) {
+        let since = self.clock.monotonic();
+        // What time has approved can be used for as long again.
+        let longest = escalation.terms().ttl().saturating_mul(2).saturating_add(TURN);
+        let digest = escalation.digest();
+        let mut known = self.known.lock();
+        if known.len() < MEASURED {
+            let new = Known { since, longest, digest, is_spent: false };
+            known.entry(escalation.id()).or_insert(new);
+        }
     }
 
     /// True when this program has spent the grant, whatever the store says.
@@ -138,35 +142,12 @@ impl Approvals {
     /// Remembers that the grant was spent. False where it was before, or where the escalation is not
     /// as it was when this program first saw it: then somebody has written to the store.
     pub(super) fn spent(&self, escalation: &Escalation) -> bool {
-        let now = self.clock.monotonic();
-        let digest = escalation.digest();
-        let is_first = self.remembered(escalation, now, |known| {
-            known.digest == digest && !std::mem::replace(&mut known.is_spent, true)
-        });
-        is_first.unwrap_or(true)
-    }
-
-    /// `None` where no more can be remembered.
-    fn remembered<T>(
-        &self,
-        escalation: &Escalation,
-        now: Instant,
-        look: impl FnOnce(&mut Known) -> T,
-    ) -> Option<T> {
-        const LONGEST: Duration = Duration::from_hours(2 * 366 * 24);
+        self.learn(escalation);
         let mut known = self.known.lock();
-        let has_room = known.len() < MEASURED;
-        match known.entry(escalation.id()) {
-            Entry::Occupied(mut entry) => Some(look(entry.get_mut())),
-            Entry::Vacant(place) if has_room => {
-                // What time approves can be used for as long again.
-                let whole = escalation.terms().ttl().saturating_mul(2).min(LONGEST);
-                let digest = escalation.digest();
-                let entry = Known { digest, since: now, until: now + whole, is_spent: false };
-                Some(look(place.insert(entry)))
-            }
-            Entry::Vacant(_) => None,
-        }
+        // What is not remembered is as the store says.
+        known.get_mut(&escalation.id()).is_none_or(|known| {
+            known.digest == escalation.digest() && !std::mem::replace(&mut known.is_spent, true)
+        })
     }
 
     /// Room to hold a call of this caller; `None` where too many are held.
@@ -241,7 +222,9 @@ impl Approvals {
     async fn turn(&self) -> Result<(), StoreError> {
         let overdue = self.store.overdue(&self.stream, self.clock.wall()).await?;
         for Kept { escalation, .. } in overdue {
-            self.store.settle(escalation.id(), self.moment(&escalation)).await?;
+            let id = escalation.id();
+            self.learn(&escalation);
+            self.store.settle(id, self.moment(id)).await?;
         }
         self.record().await?;
         self.confirm().await?;
@@ -252,7 +235,8 @@ impl Approvals {
     /// Forgets what can no longer be used by anybody.
     fn forget(&self) {
         let now = self.clock.monotonic();
-        self.known.lock().retain(|_, known| now < known.until);
+        let lives = |known: &Known| now.saturating_duration_since(known.since) <= known.longest;
+        self.known.lock().retain(|_, known| lives(known));
     }
 
     /// The last turn, before the log ends.
@@ -441,30 +425,24 @@ mod tests {
     }
 
     #[test]
-    fn tokens_that_nobody_knows_take_no_room_from_what_is_measured() {
-        let (approvals, _) = approvals(MemorySink::new());
-        for number in 0..=u128::try_from(MEASURED).unwrap() {
-            let moment = approvals.age(EscalationId::from_random(number.to_be_bytes()));
-            assert_eq!(moment.measured, None);
-        }
-        let asking = escalation(u128::MAX, NOW);
-        assert_eq!(approvals.moment(&asking.escalation).measured, Some(Duration::ZERO));
-    }
-
-    #[test]
     fn what_nobody_can_use_any_more_is_forgotten_and_makes_room() {
         let (approvals, clock) = approvals(MemorySink::new());
-        for number in 0..=u128::try_from(MEASURED).unwrap() {
-            approvals.moment(&escalation(number, NOW).escalation);
+        let measured = |escalation: &Escalation| {
+            approvals.learn(escalation);
+            approvals.moment(escalation.id()).measured
+        };
+        for number in 0..u128::try_from(MEASURED).unwrap() {
+            approvals.moment(EscalationId::from_random((number << 64).to_be_bytes()));
+            approvals.learn(&escalation(number, NOW).escalation);
         }
         let late = escalation(u128::MAX, NOW).escalation;
-        assert_eq!(approvals.moment(&late).measured, None);
+        assert_eq!(measured(&late), None);
         clock.advance(Duration::from_secs(119));
         approvals.forget();
-        assert_eq!(approvals.moment(&late).measured, None);
-        clock.advance(Duration::from_secs(1));
+        assert_eq!(measured(&late), None);
+        clock.advance(Duration::from_secs(3));
         approvals.forget();
-        assert_eq!(approvals.moment(&late).measured, Some(Duration::ZERO));
+        assert_eq!(measured(&late), Some(Duration::ZERO));
     }
 
     /// Whose clock is ahead in another process takes the log along into no other day.

@@ -130,7 +130,7 @@ impl Seek {
         let opened = answered(self.approvals.store().ask(Arc::new(asking), now)).await;
         let opened = opened.map_err(|error| unavailable(&error))?;
         // Its age is measured from now on.
-        self.approvals.moment(&opened.kept.escalation);
+        self.approvals.learn(&opened.kept.escalation);
         self.watch.escalated(escalated(&opened.kept));
         self.recorded().await?;
         if let Some(report) = self.report.as_ref().filter(|_| opened.is_new) {
@@ -206,7 +206,7 @@ impl Seek {
                     if Instant::now() < expires {
                         return Ok(Came::TimeOut);
                     }
-                    let settled = self.approvals.store().settle(id, self.approvals.moment(&kept.escalation));
+                    let settled = self.approvals.store().settle(id, self.approvals.moment(id));
                     let settled = answered(settled).await.map_err(|error| unavailable(&error))?;
                     match settled {
                         Some(settled) if settled.version != kept.version => {
@@ -232,7 +232,7 @@ impl Seek {
 
     /// How long until time decides.
     fn left(&self, kept: &Kept) -> Duration {
-        let moment = self.approvals.moment(&kept.escalation);
+        let moment = self.approvals.moment(kept.escalation.id());
         let ttl = kept.escalation.terms().ttl();
         let measured = moment.measured.map(|measured| ttl.saturating_sub(measured));
         let millis = kept.escalation.expires_at().as_millis();
@@ -252,7 +252,7 @@ impl Seek {
         }
         let store = self.approvals.store();
         let presentation = Arc::clone(&self.presentation);
-        let spent = answered(store.spend(id, presentation, self.approvals.age(id))).await;
+        let spent = answered(store.spend(id, presentation, self.approvals.moment(id))).await;
         let spent = spent.map_err(|error| unavailable(&error))?;
         let Spent { kept, verdict } = match spent {
             Ok(spent) => spent,

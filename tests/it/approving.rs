@@ -323,6 +323,35 @@ async fn a_held_call_is_refused_when_it_is_rejected_and_asks_nobody_else() {
 }
 
 #[tokio::test]
+async fn two_calls_alike_wait_for_one_question_and_an_approval_lets_one_of_them_run() {
+    let house = House::new(&policy(HELD));
+    let sec0 = house.layer();
+    let server = layered(&sec0);
+    let call = arguments(&house, "a");
+    let send_one = || send(&server, call.clone(), Sent::default());
+    let (one, other, ()) = tokio::join!(send_one(), send_one(), async {
+        let first = pending(&house).await;
+        approve(&house, &first, "bo");
+        let desk = desk(&house);
+        let next = async || {
+            let pending = desk.list(Which::Pending, 9).unwrap();
+            pending.iter().any(|one| one.kept.escalation.id().to_string() != first)
+        };
+        eventually(next).await;
+        let second = pending(&house).await;
+        assert_ne!(first, second);
+        vote(&house, &second, "bo", Choice::Reject);
+    });
+    let ran = [&one, &other].into_iter().filter(|result| result.is_error != Some(true)).count();
+    assert_eq!(ran, 1, "{one:?} {other:?}");
+    let (records, _) = closed(&house, &sec0).await;
+    let mut told: Vec<_> =
+        records.iter().map(|record| record["escalation_status"].clone()).collect();
+    told.sort_by_key(Value::to_string);
+    assert_eq!(told, [json!("approved"), json!("rejected")]);
+}
+
+#[tokio::test]
 async fn a_call_that_nobody_decides_on_is_held_no_longer_than_it_may_be() {
     let house = House::new(&policy("wait_ms: 50"));
     let sec0 = house.layer();
