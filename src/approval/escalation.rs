@@ -13,7 +13,7 @@ use std::time::Duration;
 pub const MAX_ESCALATION: usize = 128 * 1024;
 
 /// The largest whole number that every reader of JSON has exactly (RFC 8785, appendix D).
-const MAX_EXACT: i64 = (1 << 53) - 1;
+pub(super) const MAX_EXACT: i64 = (1 << 53) - 1;
 
 /// What is asked, before it is an [`Escalation`].
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-use super::escalation::Escalation;
+use super::escalation::{Escalation, MAX_EXACT};
 use super::form;
 use super::id::EscalationId;
 use super::statement::Statement;
@@ -56,6 +56,9 @@ pub enum NotAVote {
     /// The note.
     #[error("the note has more than {MAX_NOTE} bytes; shorten it")]
     Note,
+    /// The time.
+    #[error("the time of the vote is none that JSON can write exactly; set the clock")]
+    Time,
     /// The whole.
     #[error("the vote has more than {MAX_VOTE} bytes")]
     TooLong,
@@ -95,7 +98,7 @@ impl Vote {
     ///
     /// # Errors
     ///
-    /// The name or the note is too long, or there is no name.
+    /// The name or the note is too long, there is no name, or the time cannot be written.
     pub fn new(statement: &Statement<'_>, note: &str, sig: Signature) -> Result<Self, NotAVote> {
         let vote = Self {
             approver: statement.approver.into(),
@@ -182,6 +185,10 @@ impl Vote {
         }
         if self.note.len() > MAX_NOTE {
             return Err(NotAVote::Note);
+        }
+        // Written inexactly it would be another time than the one that was signed.
+        if !(0..=MAX_EXACT).contains(&self.at.as_millis()) {
+            return Err(NotAVote::Time);
         }
         Ok(())
     }

@@ -288,6 +288,11 @@ impl Log {
         self.0.shared.miss(Missing::Refused, &*self.0.clock);
     }
 
+    /// For how many calls there is a place at a time.
+    pub(crate) fn capacity(&self) -> usize {
+        self.0.shared.capacity()
+    }
+
     /// Whether the log can be written. One atomic load.
     pub fn health(&self) -> Health {
         self.0.shared.health()

@@ -152,6 +152,10 @@ impl Shared {
         }
     }
 
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     pub(super) fn slots(&self) -> &Semaphore {
         &self.slots
     }

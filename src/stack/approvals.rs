@@ -1,10 +1,12 @@
+use super::hold::{Held, Holding};
 use super::own_thread::wait_for;
 use crate::approval::{
     Answer, ApprovalStore, Escalation, EscalationId, Kept, Line, LineAbout, Moment, StoreError,
 };
 use crate::audit::{Event, Log};
 use crate::call::SpanIds;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
+use crate::digest::Digest;
 use crate::sign::Signer;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
@@ -46,16 +48,21 @@ pub(super) struct Approvals {
     wanted: AtomicU64,
     /// Held while lines go into the log, so that they stand there in their order.
     recording: tokio::sync::Mutex<Recording>,
-    /// Since when this program has known an escalation.
+    /// What this program knows of escalations by itself.
     known: Mutex<HashMap<EscalationId, Known>>,
+    /// The calls that are held.
+    holding: Arc<Holding>,
 }
 
-/// How old an escalation is.
+/// What this program remembers of an escalation, so that it need not believe the store.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     since: Instant,
     /// For how long anybody can ask.
     longest: Duration,
+    /// What it was when it was first seen.
+    digest: Digest,
+    is_spent: bool,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +84,7 @@ impl Approvals {
         clock: Arc<dyn Clock>,
         signer: Arc<dyn Signer>,
     ) -> Result<Arc<Self>, StoreError> {
+        let holding = Arc::new(Holding::of(log.capacity()));
         let approvals = Arc::new(Self {
             store,
             stream: stream.unwrap_or_default().into(),
@@ -86,6 +94,7 @@ impl Approvals {
             wanted: AtomicU64::new(0),
             recording: tokio::sync::Mutex::default(),
             known: Mutex::default(),
+            holding,
         });
         let never = AtomicBool::new(false);
         for _ in 0..ROOMS {
@@ -127,10 +136,33 @@ impl Approvals {
         let since = self.clock.monotonic();
         // What time has approved can be used for as long again.
         let longest = escalation.terms().ttl().saturating_mul(2).saturating_add(TURN);
+        let digest = escalation.digest();
         let mut known = self.known.lock();
         if known.len() < MEASURED {
-            known.entry(escalation.id()).or_insert(Known { since, longest });
+            let new = Known { since, longest, digest, is_spent: false };
+            known.entry(escalation.id()).or_insert(new);
         }
+    }
+
+    /// True when this program has spent the grant, whatever the store says.
+    pub(super) fn has_spent(&self, id: EscalationId) -> bool {
+        self.known.lock().get(&id).is_some_and(|known| known.is_spent)
+    }
+
+    /// Remembers that the grant was spent. False where it was before, or where the escalation is not
+    /// as it was when this program first saw it: then somebody has written to the store.
+    pub(super) fn spent(&self, escalation: &Escalation) -> bool {
+        self.learn(escalation);
+        let mut known = self.known.lock();
+        // What is not remembered is as the store says.
+        known.get_mut(&escalation.id()).is_none_or(|known| {
+            known.digest == escalation.digest() && !std::mem::replace(&mut known.is_spent, true)
+        })
+    }
+
+    /// Room to hold a call of this caller; `None` where too many are held.
+    pub(super) fn hold(&self, principal: &str) -> Option<Held> {
+        self.holding.hold(principal)
     }
 
     /// Puts into the log what has happened to approvals until now, in its order. When this ends
@@ -150,7 +182,7 @@ impl Approvals {
             let lines = self.store.lines(&self.stream, recording.after).await?;
             let is_last = lines.len() < PAGE;
             for line in lines {
-                let event = event(&line)?;
+                let event = event(&line, self.clock.wall())?;
                 let synced = self.log.event_synced(event).ok_or(StoreError::Full)?;
                 recording.open.push_back((line.number, synced));
                 recording.after = line.number;
@@ -210,7 +242,7 @@ impl Approvals {
         Ok(())
     }
 
-    /// Forgets the age of what can no longer be used by anybody.
+    /// Forgets what can no longer be used by anybody.
     fn forget(&self) {
         let now = self.clock.monotonic();
         let lives = |known: &Known| now.saturating_duration_since(known.since) <= known.longest;
@@ -245,16 +277,18 @@ pub(super) async fn answered<T>(answer: Answer<T>) -> Result<T, StoreError> {
 }
 
 /// The event that a line of the store is. What is no JSON is not written into a log.
-fn event(line: &Line) -> Result<Event, StoreError> {
+///
+/// It may come from another process, whose clock is ahead: a log does not go on into days that have
+/// not come.
+fn event(line: &Line, now: Timestamp) -> Result<Event, StoreError> {
+    let at = line.at.min(now);
     let id = *line.id.as_bytes();
     let body: serde_json::Value = serde_json::from_str(&line.body).map_err(damaged)?;
     let span = SpanIds::default();
     let event = match line.about {
-        LineAbout::Created => Event::approval_created(line.at, span, id, &body),
-        LineAbout::Voted => Event::approval_vote(line.at, span, id, &body),
-        LineAbout::Decided { granted } => {
-            Event::approval_decided(line.at, span, id, granted, &body)
-        }
+        LineAbout::Created => Event::approval_created(at, span, id, &body),
+        LineAbout::Voted => Event::approval_vote(at, span, id, &body),
+        LineAbout::Decided { granted } => Event::approval_decided(at, span, id, granted, &body),
     };
     event.map_err(damaged)
 }
@@ -317,5 +351,121 @@ fn keep(approvals: &Weak<Approvals>, store: &dyn ApprovalStore, ends: &AtomicBoo
         if let Some(Err(_)) = wait_for(&mut store.stirred(), TURN, ends) {
             thread::park_timeout(TURN);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::approval::{
+        Asked, Asking, Binding, MemoryApprovals, Shown, Strategy, Terms, TimeoutAction,
+    };
+    use crate::audit::{LogOptions, MemorySink, Site};
+    use crate::call::Severity;
+    use crate::clock::System;
+    use crate::digest::Fingerprint;
+    use crate::sign::LocalDevSigner;
+
+    /// A clock whose monotonic hand is moved by hand.
+    #[derive(Debug)]
+    struct Hands(Instant, Mutex<Duration>);
+
+    impl Hands {
+        fn advance(&self, by: Duration) {
+            *self.1.lock() += by;
+        }
+    }
+
+    impl Clock for Hands {
+        fn wall(&self) -> Timestamp {
+            NOW
+        }
+
+        fn monotonic(&self) -> Instant {
+            self.0 + *self.1.lock()
+        }
+    }
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn escalation(number: u128, at: Timestamp) -> Asking {
+        let terms = Terms {
+            strategy: Strategy::SingleApprover,
+            min_approvals: 1,
+            min_rejections: 1,
+            required_roles: Vec::new(),
+            veto_roles: Vec::new(),
+            timeout_action: TimeoutAction::AutoReject,
+            ttl_seconds: 60,
+            allow_unattended: false,
+            approval_set_id: None,
+            approval_set: None,
+        };
+        let binding = Binding {
+            tenant: "acme".into(),
+            server: "demo".into(),
+            tool: "pay".into(),
+            definition: Digest::from_bytes([1; 32]),
+            arguments: Fingerprint::Sha256([2; 32]),
+            principal: "local:1000".into(),
+            policy: Digest::from_bytes([3; 32]),
+        };
+        let shown = Shown::of(None, [0; 16]);
+        let escalation = Escalation::new(Asked {
+            id: EscalationId::from_random(number.to_be_bytes()),
+            binding,
+            terms,
+            reasons: Vec::new(),
+            rules: Vec::new(),
+            severity: Severity::High,
+            created_at: at,
+            shown: shown.digest(),
+        });
+        Asking { escalation: escalation.unwrap(), shown, stream: "".into() }
+    }
+
+    fn approvals(sink: MemorySink) -> (Arc<Approvals>, Arc<Hands>) {
+        let clock = Arc::new(Hands(System.monotonic(), Mutex::default()));
+        let shared: Arc<dyn Clock> = clock.clone();
+        let signer = Arc::new(LocalDevSigner::from_seed([1; 32]));
+        let options = LogOptions::new(Site::middleware("acme", "30d"), signer, sink);
+        let log = Log::open(options.clock(Arc::clone(&shared))).unwrap();
+        let store = Arc::new(MemoryApprovals::default());
+        (Approvals::open(store, None, log, shared).unwrap(), clock)
+    }
+
+    #[test]
+    fn what_nobody_can_use_any_more_is_forgotten_and_makes_room() {
+        let (approvals, clock) = approvals(MemorySink::new());
+        let measured = |escalation: &Escalation| {
+            approvals.learn(escalation);
+            approvals.moment(escalation.id()).measured
+        };
+        for number in 0..u128::try_from(MEASURED).unwrap() {
+            approvals.moment(EscalationId::from_random((number << 64).to_be_bytes()));
+            approvals.learn(&escalation(number, NOW).escalation);
+        }
+        let late = escalation(u128::MAX, NOW).escalation;
+        assert_eq!(measured(&late), None);
+        clock.advance(Duration::from_secs(119));
+        approvals.forget();
+        assert_eq!(measured(&late), None);
+        clock.advance(Duration::from_secs(3));
+        approvals.forget();
+        assert_eq!(measured(&late), Some(Duration::ZERO));
+    }
+
+    /// Whose clock is ahead in another process takes the log along into no other day.
+    #[tokio::test]
+    async fn a_line_from_a_clock_that_is_ahead_is_dated_by_the_clock_of_the_log() {
+        let sink = MemorySink::new();
+        let (approvals, _) = approvals(sink.clone());
+        let ahead = Timestamp::from_millis(NOW.as_millis() + 400 * 24 * 3600 * 1000);
+        approvals.store().ask(Arc::new(escalation(1, ahead)), ahead).await.unwrap();
+        approvals.recorded().await.unwrap();
+        approvals.log.shutdown(ANSWERED).await.unwrap();
+        let lines = sink.lines();
+        let line = lines.iter().find(|line| line.contains("approval_created")).unwrap();
+        assert!(line.contains("\"ts\":\"2023-11-14T22:13:20.000Z\""), "{line}");
     }
 }

@@ -1,7 +1,7 @@
 use super::approvals::Approvals;
 use super::authorize::Judged;
 use super::connected::Granted;
-use super::exact::exact;
+use super::exact::exactly;
 use super::future::StepFuture;
 use super::report::Report;
 use super::rounds::keep_round;
@@ -11,11 +11,9 @@ use super::terms::terms;
 use super::verify::still_intact;
 use crate::approval::{Binding, Connected, EscalationId, Presentation, RoundId, Unspendable};
 use crate::call::{
-    Arguments, AsksBack, Decision, Found, Reason, Refusal, Reply, Retry, Severity, Trail,
-    TrailWatch,
+    AsksBack, Decision, Found, Reason, Refusal, Reply, Retry, Severity, Trail, TrailWatch,
 };
 use crate::clock::Clock;
-use crate::digest::Fingerprint;
 use crate::policy::Ruling;
 use crate::registry::Sighted;
 use pin_project_lite::pin_project;
@@ -181,30 +179,13 @@ fn severity(found: &[Found]) -> Severity {
     found.iter().map(|found| found.reason().severity()).max().unwrap_or(Severity::High)
 }
 
-/// No arguments have no digest, and no arguments have that of zeros.
-const NO_ARGUMENTS: Fingerprint = Fingerprint::Sha256([0; 32]);
-
-/// The call that an approval is for; `None` where the record is closed already.
+/// The call that an approval is for; `None` where the record is closed already, or the arguments
+/// cannot be measured.
 fn binding<X>(judged: &Judged<X>) -> Option<Binding> {
     let intact = judged.intact();
     let entered = intact.identified().entered();
     let (call, definition) = (entered.call(), intact.definition());
-    let arguments = entered.trail().with(|facts| {
-        let keyed = facts.keyed.as_ref().and_then(|keyed| keyed.input);
-        match (facts.input_sha256, keyed) {
-            (Some(plain), _) => Fingerprint::Sha256(plain),
-            (None, Some(keyed)) => Fingerprint::Hmac(keyed),
-            (None, None) => NO_ARGUMENTS,
-        }
-    })?;
-    // Who sent none the first time may send the token alone the second time.
-    let is_empty = call.arguments.as_ref().is_none_or(Arguments::is_empty);
-    let arguments = if is_empty { NO_ARGUMENTS } else { arguments };
-    let exactly = |digest: [u8; 32]| exact(digest, call.arguments.as_ref()?);
-    let arguments = match arguments {
-        Fingerprint::Sha256(digest) => exactly(digest).map_or(arguments, Fingerprint::Sha256),
-        Fingerprint::Hmac(digest) => exactly(digest).map_or(arguments, Fingerprint::Hmac),
-    };
+    let arguments = exactly(entered)?;
     let tool = match &definition.version {
         Some(version) => format!("{}@{}", definition.name, version.as_str()),
         None => definition.name.to_string(),

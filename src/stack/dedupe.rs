@@ -1,5 +1,5 @@
 use super::authorize::Judged;
-use super::exact::exact;
+use super::exact::{NO_ARGUMENTS, exactly};
 use super::future::StepFuture;
 use super::step::step;
 use crate::call::{
@@ -7,6 +7,7 @@ use crate::call::{
 };
 use crate::clock::Clock;
 use crate::dedupe::{Answer, Asked, Begun, DedupeStore, Ending, Scope, StoreError, Ticket};
+use crate::digest::Fingerprint;
 use crate::identity::{Claimant, sent_idempotency_key};
 use crate::limit::Deadline;
 use pin_project_lite::pin_project;
@@ -83,7 +84,7 @@ fn question<X: Claimant>(judged: &Judged<X>) -> Option<Question> {
     let entered = identified.entered();
     let (call, shared) = (entered.call(), entered.shared());
     let keeping = shared.dedupe.as_ref()?;
-    let (recorded, arguments) = entered.trail().with(noted)??;
+    let recorded = entered.trail().with(noted)??;
     let sent = sent_idempotency_key(&call.door)?;
     let definition = judged.intact().definition();
     let scope = Scope {
@@ -94,8 +95,8 @@ fn question<X: Claimant>(judged: &Judged<X>) -> Option<Question> {
         version: definition.version.as_ref().map(ToolVersion::as_str),
         key: &sent,
     };
-    let arguments =
-        call.arguments.as_ref().and_then(|map| exact(arguments, map)).unwrap_or(arguments);
+    let (Fingerprint::Sha256(arguments) | Fingerprint::Hmac(arguments)) =
+        exactly(entered).unwrap_or(NO_ARGUMENTS);
     let asked = Arc::new(Asked::new(&scope, &recorded, arguments));
     // Until when it may wait: never longer than the call.
     let deadline = entered.policy().max_duration();
@@ -114,13 +115,11 @@ fn question<X: Claimant>(judged: &Judged<X>) -> Option<Question> {
     }))
 }
 
-/// The key as it is recorded, and the digest of the arguments, of a call with side effects.
-fn noted(facts: &mut Facts) -> Option<(Box<str>, [u8; 32])> {
+/// The key as it is recorded, of a call with side effects.
+fn noted(facts: &mut Facts) -> Option<Box<str>> {
     let key = facts.claimed.idempotency_key.clone()?;
     let has_effect = facts.operation.is_some_and(|operation| operation.side_effect);
-    let keyed = facts.keyed.as_ref().and_then(|keyed| keyed.input);
-    // No arguments have no digest, and no arguments have that of zeros.
-    has_effect.then(|| (key, facts.input_sha256.or(keyed).unwrap_or_default()))
+    has_effect.then_some(key)
 }
 
 type Question = Pin<Box<dyn Future<Output = Result<Begun, Refusal>> + Send>>;

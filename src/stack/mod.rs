@@ -9,6 +9,7 @@ mod regime; // A policy, and what is counted under it.
 mod reporting; // Who else is told of escalations.
 mod own_thread; // Waits on a thread that is no runtime's.
 mod connected; // The user at the other end of the connection.
+mod hold; // How many calls wait for somebody.
 mod approvals; // Where approvals are, and what the log has of them.
 mod shared; // The state that the steps share.
 mod circuit; // Whether a tool is left alone for a while.

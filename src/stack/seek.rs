@@ -122,10 +122,15 @@ impl Seek {
                 Ok(granted) => return Ok(granted),
                 // Another call like this one was faster.
                 Err(Unspendable::Spent) => {}
-                Err(why) => return Err(Refusal::new(why.reason())),
+                Err(
+                    why @ (Unspendable::OtherPolicy
+                    | Unspendable::Expired
+                    | Unspendable::NotApproved(_)),
+                ) => return Err(Refusal::new(why.reason())),
+                Err(why) => return Err(invalid(why)),
             }
         }
-        Err(Refusal::new(Reason::ApprovalSpent))
+        Err(invalid(Unspendable::Spent).with_retry(Retry::Soon))
     }
 
     /// Asks, or finds what was asked.
@@ -236,6 +241,10 @@ impl Seek {
         asking: &mut Option<Answering>,
     ) -> Result<Came, Refusal> {
         let id = kept.escalation.id();
+        // Who is held takes room in the log, and that must not run out for others.
+        let Some(_held) = self.approvals.hold(&self.presentation.binding.principal) else {
+            return Ok(Came::TimeOut);
+        };
         let began = Instant::now();
         self.watch.waits(self.shared.clock.monotonic());
         let mut changed = self.approvals.store().changed(id, kept.version);
@@ -281,8 +290,7 @@ impl Seek {
 
     /// How long until time decides.
     pub(super) fn left(&self, kept: &Kept) -> Duration {
-        let id = kept.escalation.id();
-        let moment = self.approvals.moment(id);
+        let moment = self.approvals.moment(kept.escalation.id());
         let ttl = kept.escalation.terms().ttl();
         let measured = moment.measured.map(|measured| ttl.saturating_sub(measured));
         let millis = kept.escalation.expires_at().as_millis();
@@ -297,6 +305,9 @@ impl Seek {
         if today != self.presentation.binding.policy {
             return Ok(Err(Unspendable::OtherPolicy));
         }
+        if self.approvals.has_spent(id) {
+            return Ok(Err(Unspendable::Spent));
+        }
         let store = self.approvals.store();
         let presentation = Arc::clone(&self.presentation);
         let spent = answered(store.spend(id, presentation, self.approvals.moment(id))).await;
@@ -305,6 +316,12 @@ impl Seek {
             Ok(spent) => spent,
             Err(why) => return Ok(Err(why)),
         };
+        if !self.approvals.spent(&kept.escalation) {
+            tracing::error!(
+                "the store of approvals was changed by somebody else; a grant is refused"
+            );
+            return Ok(Err(Unspendable::Unknown));
+        }
         let rule = verdict.finalization.map(Finalization::as_str);
         self.watch.escalated(Escalated::new(id, EscalationStatus::Approved).decided_by(rule));
         // The votes stand in the log before the call that they permit.

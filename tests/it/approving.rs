@@ -50,17 +50,21 @@ pub(crate) const HELD: &str = "wait_ms: 30000";
 
 /// How a call is sent.
 #[derive(Default, Clone)]
-struct Sent<'a> {
-    token: Option<&'a str>,
-    user: Option<&'a str>,
-    key: Option<&'a str>,
+pub(crate) struct Sent<'a> {
+    pub(crate) token: Option<&'a str>,
+    pub(crate) user: Option<&'a str>,
+    pub(crate) key: Option<&'a str>,
 }
 
-fn with_token(token: &str) -> Sent<'_> {
+pub(crate) fn with_token(token: &str) -> Sent<'_> {
     Sent { token: Some(token), ..Sent::default() }
 }
 
-async fn send<S: ServerHandler>(server: &S, arguments: Value, sent: Sent<'_>) -> CallToolResult {
+pub(crate) async fn send<S: ServerHandler>(
+    server: &S,
+    arguments: Value,
+    sent: Sent<'_>,
+) -> CallToolResult {
     let mut context = detached_context();
     let meta = [("sec0/approvalToken", sent.token), ("sec0/idempotencyKey", sent.key)];
     for (name, value) in meta {

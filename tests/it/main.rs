@@ -16,6 +16,7 @@ mod plugins;
 mod support;
 mod tools;
 
+mod approval_attacks;
 mod approval_token;
 mod approvals;
 mod approving;

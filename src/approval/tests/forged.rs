@@ -158,3 +158,15 @@ proptest! {
         }
     }
 }
+
+/// 2^53 + 1 is no double: it would be stored, and recorded, as another time than the one signed.
+#[test]
+fn a_vote_at_a_time_that_json_cannot_write_is_none() {
+    let asked = asked_of_one();
+    for at in [i64::MIN, -9_007_199_254_740_993, -1, 9_007_199_254_740_993, i64::MAX] {
+        let at = Timestamp::from_millis(at);
+        let statement = Statement::new(&asked, "bo", Choice::Approve, at, "");
+        let sig = key("bo").sign_now(&statement.bytes().unwrap());
+        assert_eq!(Vote::new(&statement, "", sig), Err(NotAVote::Time));
+    }
+}

@@ -86,7 +86,8 @@ fn why(out: &mut impl Write, standing: &Standing<'_>) -> io::Result<()> {
     };
     writeln!(out, "expires      {} ({left})", when(expires))?;
     let on_time_out = if standing.time_approves() {
-        "the call is approved, unless somebody rejects it"
+        // One rejection may not be enough.
+        "the call is approved, unless it is rejected before"
     } else {
         "the call stays refused"
     };
