@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// `write_file` needs a member of `security` and one more; everything else runs.
-fn policy(terms: &str) -> String {
+pub(crate) fn policy(terms: &str) -> String {
     let member = |id: &str, roles: &str, seed: u8| {
         let key = LocalDevSigner::from_seed([seed; 32]).public_key();
         format!("{{id: {id}, roles: [{roles}], public_key: '{key}', principals: ['user:{id}']}}")
@@ -39,22 +39,27 @@ fn policy(terms: &str) -> String {
     )
 }
 
-const TWO: &str = "approval_strategy: human_quorum, min_approvals: 2, required_roles: [security]";
-const HELD: &str = "wait_ms: 30000";
+pub(crate) const TWO: &str =
+    "approval_strategy: human_quorum, min_approvals: 2, required_roles: [security]";
+pub(crate) const HELD: &str = "wait_ms: 30000";
 
 /// How a call is sent.
 #[derive(Default, Clone)]
-struct Sent<'a> {
-    token: Option<&'a str>,
+pub(crate) struct Sent<'a> {
+    pub(crate) token: Option<&'a str>,
     user: Option<&'a str>,
     key: Option<&'a str>,
 }
 
-fn with_token(token: &str) -> Sent<'_> {
+pub(crate) fn with_token(token: &str) -> Sent<'_> {
     Sent { token: Some(token), ..Sent::default() }
 }
 
-async fn send<S: ServerHandler>(server: &S, arguments: Value, sent: Sent<'_>) -> CallToolResult {
+pub(crate) async fn send<S: ServerHandler>(
+    server: &S,
+    arguments: Value,
+    sent: Sent<'_>,
+) -> CallToolResult {
     let mut context = detached_context();
     let meta = [("sec0/approvalToken", sent.token), ("sec0/idempotencyKey", sent.key)];
     for (name, value) in meta {
@@ -71,25 +76,25 @@ async fn send<S: ServerHandler>(server: &S, arguments: Value, sent: Sent<'_>) ->
     }
 }
 
-fn arguments(house: &House, text: &str) -> Value {
+pub(crate) fn arguments(house: &House, text: &str) -> Value {
     json!({"path": house.path("written"), "text": text})
 }
 
-fn id_of(denial: &Value) -> String {
+pub(crate) fn id_of(denial: &Value) -> String {
     denial["escalation_id"].as_str().unwrap_or_else(|| panic!("{denial:#}")).to_owned()
 }
 
-fn desk(house: &House) -> ApprovalDesk {
+pub(crate) fn desk(house: &House) -> ApprovalDesk {
     ApprovalDesk::open(&house.audit()).unwrap()
 }
 
-fn listed(house: &House, id: &str) -> Listed {
+pub(crate) fn listed(house: &House, id: &str) -> Listed {
     let desk = desk(house);
     let Found::One(id) = desk.find(id).unwrap() else { panic!("{id} is not there") };
     desk.show(id).unwrap().unwrap()
 }
 
-fn vote(house: &House, id: &str, approver: &str, choice: Choice) -> Voted {
+pub(crate) fn vote(house: &House, id: &str, approver: &str, choice: Choice) -> Voted {
     let Listed { kept, .. } = listed(house, id);
     let seed = match approver {
         "ana" => 1,
@@ -103,27 +108,27 @@ fn vote(house: &House, id: &str, approver: &str, choice: Choice) -> Voted {
     desk(house).vote(Vote::new(&statement, "", sig).unwrap(), now).unwrap()
 }
 
-fn approve(house: &House, id: &str, approver: &str) {
+pub(crate) fn approve(house: &House, id: &str, approver: &str) {
     let voted = vote(house, id, approver, Choice::Approve);
     assert!(matches!(voted, Voted::Counted(_)), "{voted:?}");
 }
 
 /// The one escalation that waits.
-async fn pending(house: &House) -> String {
+pub(crate) async fn pending(house: &House) -> String {
     let desk = desk(house);
     eventually(async || desk.list(Which::Pending, 9).unwrap().len() == 1).await;
     desk.list(Which::Pending, 9).unwrap()[0].kept.escalation.id().to_string()
 }
 
 /// The text of the log so far.
-fn logged(house: &House) -> String {
+pub(crate) fn logged(house: &House) -> String {
     let files = std::fs::read_dir(house.audit()).unwrap().map(|entry| entry.unwrap().path());
     let days = files.filter(|file| file.extension().is_some_and(|end| end == "ndjson"));
     days.map(|day| std::fs::read_to_string(day).unwrap()).collect()
 }
 
 /// The log with its approvals checked from what it holds alone.
-async fn closed(house: &House, sec0: &Sec0SecurityLayer) -> (Vec<Value>, Vec<Value>) {
+pub(crate) async fn closed(house: &House, sec0: &Sec0SecurityLayer) -> (Vec<Value>, Vec<Value>) {
     sec0.try_shutdown().await.unwrap();
     let public = house.audit().join("keys/ed25519.pub");
     let key = sec0::sign::key_file::read_public(&public).unwrap();
@@ -132,7 +137,7 @@ async fn closed(house: &House, sec0: &Sec0SecurityLayer) -> (Vec<Value>, Vec<Val
     (house.records(), house.events())
 }
 
-fn kinds(events: &[Value]) -> Vec<&str> {
+pub(crate) fn kinds(events: &[Value]) -> Vec<&str> {
     let kinds = events.iter().map(|event| event["event"].as_str().unwrap());
     kinds.filter(|kind| kind.starts_with("approval")).collect()
 }

@@ -18,6 +18,8 @@ mod tools;
 
 mod approval_token;
 mod approvals;
+mod approvals_damaged;
+mod approvals_killed;
 mod approving;
 mod arguments;
 mod asking;
