@@ -1,4 +1,4 @@
-use super::approvals::{self, Row};
+use super::approvals::{self, RowWithShown};
 use super::error::DbError;
 use super::file;
 use crate::approval::{EscalationId, Kept, Shown, Vote, Voted};
@@ -75,13 +75,15 @@ impl ApprovalDesk {
     ///
     /// The file cannot be read, or a row is damaged.
     pub fn list(&self, which: Which, at_most: u32) -> Result<Vec<Listed>, DbError> {
-        let db = self.connection.borrow();
+        let mut db = self.connection.borrow_mut();
+        // One view of the file for all of it, and one lock instead of one for each row.
+        let db = db.transaction()?;
         self.seen.set(approvals::version(&db)?);
         let found = match which {
             Which::Pending => approvals::pending(&db, at_most)?,
             Which::All => approvals::all(&db, at_most)?,
         };
-        found.into_iter().rev().map(|row| listed(&db, row)).collect()
+        Ok(found.into_iter().rev().map(listed).collect())
     }
 
     /// The one with this id; `None` where there is none.
@@ -91,7 +93,8 @@ impl ApprovalDesk {
     /// The file cannot be read, or the row is damaged.
     pub fn show(&self, id: EscalationId) -> Result<Option<Listed>, DbError> {
         let db = self.connection.borrow();
-        approvals::by_id(&db, id)?.map(|row| listed(&db, row)).transpose()
+        let found = approvals::by_id(&db, id)?.map(|row| row.with_shown(&db)).transpose()?;
+        Ok(found.map(listed))
     }
 
     /// The id that begins with these hex digits, of either case: at least 6.
@@ -144,9 +147,8 @@ impl ApprovalDesk {
     }
 }
 
-fn listed(db: &Connection, row: Row) -> Result<Listed, DbError> {
-    let row = row.with_shown(db)?;
-    Ok(Listed { kept: row.kept, shown: row.shown })
+fn listed(RowWithShown { kept, shown }: RowWithShown) -> Listed {
+    Listed { kept, shown }
 }
 
 /// The first and the last id that begin so.

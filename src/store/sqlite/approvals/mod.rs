@@ -1,7 +1,8 @@
 //! Approvals in `sec0.db`.
 //!
 //! `rows` loads and saves, `lines` is what the log has yet to get, `room` keeps the bounds, `events`
-//! puts each event into its transaction. `watch` wakes whoever waits, whichever process has made
+//! puts each event into its transaction. `place` is where the file was;
+//! `watch` wakes whoever waits, whichever process has made
 //! the change.
 
 mod lines;
@@ -10,6 +11,7 @@ mod rows;
 mod room;
 
 mod events;
+mod place;
 mod watch;
 
 mod store;
@@ -18,6 +20,6 @@ mod store;
 mod tests;
 
 pub(super) use events::vote;
-pub(super) use rows::{Row, all, by_id, ids_between, pending, version};
+pub(super) use rows::{RowWithShown, all, by_id, ids_between, pending, version};
 
 pub use store::SqliteApprovals;

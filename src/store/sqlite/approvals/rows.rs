@@ -27,6 +27,10 @@ pub(in crate::store::sqlite) struct RowWithShown {
 const FIND: &str =
     "SELECT number, stream, id, sha256, ended, spent_at, version, votes, escalation FROM approvals";
 
+/// The same, with what approvers are shown.
+const LIST: &str = "SELECT number, stream, id, sha256, ended, spent_at, version, votes, escalation, \
+                    salt, shown FROM approvals";
+
 const BY_ID: &str = "WHERE id = ?1";
 const OPEN: &str =
     "WHERE call_key = ?1 AND spent_at IS NULL AND over_at > ?2 ORDER BY over_at DESC LIMIT 8";
@@ -57,7 +61,7 @@ const CHANGED: &str = "SELECT id, version FROM approvals WHERE version > ?1 ORDE
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
     let of = |rest: &&str| format!("{FIND} {rest}");
-    let found = [BY_ID, OPEN, OVERDUE, PENDING].iter().map(of);
+    let found = [BY_ID, OPEN, OVERDUE].iter().map(of).chain([format!("{LIST} {PENDING}")]);
     let others = [SHOWN, IDS, VOTES, INSERT, SAVE, SPEND, ADD_VOTE, VERSION, NEXT_VERSION, CHANGED];
     found.chain(others.map(str::to_owned)).collect()
 }
@@ -88,13 +92,16 @@ pub(super) fn overdue(db: &Connection, stream: &str, now: Timestamp) -> Result<V
 pub(in crate::store::sqlite) fn pending(
     db: &Connection,
     at_most: u32,
-) -> Result<Vec<Row>, DbError> {
-    find(db, PENDING, [at_most])
+) -> Result<Vec<RowWithShown>, DbError> {
+    list(db, PENDING, at_most)
 }
 
 /// All of them, newest first.
-pub(in crate::store::sqlite) fn all(db: &Connection, at_most: u32) -> Result<Vec<Row>, DbError> {
-    find(db, ALL, [at_most])
+pub(in crate::store::sqlite) fn all(
+    db: &Connection,
+    at_most: u32,
+) -> Result<Vec<RowWithShown>, DbError> {
+    list(db, ALL, at_most)
 }
 
 /// The first two ids in this range.
@@ -203,9 +210,26 @@ impl Row {
         let shown = db
             .prepare_cached(SHOWN)?
             .query_row([self.number], |row| Ok(Shown { salt: row.get(0)?, text: row.get(1)? }))?;
-        let is_whole = shown.digest() == self.kept.escalation.shown();
-        if is_whole { Ok(RowWithShown { kept: self.kept, shown }) } else { Err(DbError::Damaged) }
+        RowWithShown::of(self.kept, shown)
     }
+}
+
+impl RowWithShown {
+    fn of(kept: Kept, shown: Shown) -> Result<Self, DbError> {
+        let is_whole = shown.digest() == kept.escalation.shown();
+        if is_whole { Ok(Self { kept, shown }) } else { Err(DbError::Damaged) }
+    }
+}
+
+fn list(db: &Connection, rest: &str, at_most: u32) -> Result<Vec<RowWithShown>, DbError> {
+    let mut find = db.prepare_cached(&format!("{LIST} {rest}"))?;
+    let mut rows = find.query([at_most])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let shown = Shown { salt: row.get(9)?, text: row.get(10)? };
+        found.push(RowWithShown::of(load(db, row)?.kept, shown)?);
+    }
+    Ok(found)
 }
 
 fn find(db: &Connection, rest: &str, of: impl Params) -> Result<Vec<Row>, DbError> {
