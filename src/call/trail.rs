@@ -262,10 +262,20 @@ impl TrailWatch {
         }
     }
 
-    /// How far the question has come.
+    /// How far the question has come. What went wrong before stays.
     pub(crate) fn escalated(&self, escalated: Escalated) {
         if let Some(facts) = self.0.lock().as_deref_mut() {
-            facts.escalation = Some(Box::new(escalated));
+            let before = facts.escalation.take().and_then(|before| before.error);
+            facts.escalation = Some(Box::new(escalated.with_error(before)));
+        }
+    }
+
+    /// Why others were not told of it; `None` where they were.
+    pub(crate) fn not_reported(&self, why: Option<Box<str>>) {
+        if let Some(facts) = self.0.lock().as_deref_mut()
+            && let Some(escalation) = &mut facts.escalation
+        {
+            escalation.error = why;
         }
     }
 }

@@ -143,6 +143,16 @@ mod tests {
     }
 
     #[test]
+    fn a_hundred_problems_are_told_and_more_than_that_are_cut() {
+        let told = |count: usize| {
+            PolicyError::bounded(vec![Problem::new(Place::START, "a", "is wrong".into()); count])
+        };
+        assert!(told(100).iter().all(|problem| problem.message == "is wrong"));
+        assert_eq!(told(101).len(), 101);
+        assert_eq!(told(101).last().unwrap().message, "and more; mend these first");
+    }
+
+    #[test]
     fn a_problem_of_the_whole_file_has_no_place() {
         let error = PolicyError::unreadable("p.yaml", io::Error::other("gone"));
         assert_eq!(

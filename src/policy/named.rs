@@ -122,6 +122,9 @@ mod tests {
             error("add"),
             "the tool `add`, which names no server; write `mcp://server/tool@1.0`"
         );
+        for text in ["mcp://*/add", " mcp://*/add@1"] {
+            assert!(error(text).contains("which may be several tools"), "{text}");
+        }
         assert_eq!(
             error("mcp://demo/*"),
             "the tool `mcp://demo/*`, which may be several tools; name one, as `mcp://server/tool@1.0`"

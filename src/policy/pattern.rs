@@ -340,4 +340,79 @@ mod tests {
             assert!(Pattern::parse(entry).is_err(), "{entry}");
         }
     }
+
+    #[test]
+    fn an_entry_may_have_512_bytes_and_no_more() {
+        assert!(Pattern::parse(&"x".repeat(MAX_ENTRY)).is_ok());
+        assert!(Pattern::parse(&"x".repeat(MAX_ENTRY + 1)).is_err());
+    }
+
+    #[test]
+    fn another_scheme_is_told_as_that() {
+        for entry in ["MCP://s/t", "http://s/t", "mcps://s"] {
+            let said = Pattern::parse(entry).unwrap_err().to_string();
+            assert!(said.contains("whose scheme is not `mcp://`"), "{entry}: {said}");
+        }
+    }
+
+    #[test]
+    fn an_entry_covers_another_exactly_when_it_matches_all_tools_of_the_other() {
+        for (wide, narrow, covers) in [
+            ("*", "mcp://s", true),
+            ("*", "a@1", true),
+            ("mcp://s", "*", false),
+            ("mcp://s", "mcp://s/*", true),
+            ("mcp://s", "mcp://t", false),
+            ("mcp://s", "mcp://s/a@1", true),
+            ("mcp://s", "mcp://t/a", false),
+            ("mcp://s", "a", false),
+            ("mcp://s/a", "mcp://s", false),
+            ("mcp://s/a", "a", false),
+            ("mcp://s/a", "mcp://s/b", false),
+            ("mcp://s/a", "mcp://s/a@1", true),
+            ("mcp://s/a@1", "mcp://s/a", false),
+            ("mcp://s/a@1", "mcp://s/a@*", false),
+            ("mcp://s/a@1", "mcp://s/a@1", true),
+            ("mcp://s/a@1", "mcp://s/a@2", false),
+            ("a", "mcp://s", false),
+            ("a", "b", false),
+            ("a@*", "a@1", true),
+            ("a@1", "a", false),
+            ("a@1", "a@1", true),
+            ("a@1", "a@2", false),
+            ("a", "mcp://s/a@1", true),
+            ("a", "mcp://s/b", false),
+            ("a@1", "mcp://s/a@2", false),
+            ("b@1", "mcp://s/a@1", false),
+        ] {
+            let [one, other] = [wide, narrow].map(|entry| Pattern::parse(entry).unwrap());
+            assert_eq!(one.covers(&other), covers, "{wide} {narrow}");
+        }
+    }
+
+    #[test]
+    fn a_tool_without_a_server_is_taken_for_one_of_the_entrys_own() {
+        let one = ToolVersion::new("1");
+        for (entry, server, is_for) in [
+            ("*", None, true),
+            ("mcp://s", None, true),
+            ("a", None, true),
+            ("a@1", None, true),
+            ("a@2", None, false),
+            ("b", None, false),
+            ("b@1", None, false),
+            ("mcp://s/a", None, true),
+            ("mcp://s/a@1", None, true),
+            ("mcp://s/a@2", None, false),
+            ("mcp://s/b@1", None, false),
+            ("mcp://s/xa@1", None, false),
+            ("mcp://s", Some("s"), true),
+            ("mcp://s", Some("t"), false),
+            ("mcp://s/a@1", Some("s"), true),
+            ("mcp://s/a@1", Some("t"), false),
+        ] {
+            let pattern = Pattern::parse(entry).unwrap();
+            assert_eq!(pattern.is_for(server, "a", one.as_ref()), is_for, "{entry} {server:?}");
+        }
+    }
 }

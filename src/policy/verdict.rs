@@ -36,6 +36,7 @@ pub struct Verdict {
     deciding: Option<Found>,
     reasons: Vec<Found>,
     rules: Vec<Arc<Cited>>,
+    has_noted: bool,
 }
 
 /// The most rules of a policy that one call's verdict names. What stands behind them still decides.
@@ -44,7 +45,13 @@ const MAX_RULES: usize = 64;
 impl Verdict {
     /// Nothing was found.
     pub fn allow() -> Self {
-        Self { ruling: Ruling::Allow, deciding: None, reasons: Vec::new(), rules: Vec::new() }
+        Self {
+            ruling: Ruling::Allow,
+            deciding: None,
+            reasons: Vec::new(),
+            rules: Vec::new(),
+            has_noted: false,
+        }
     }
 
     /// The call waits for an approval, for `reason`.
@@ -58,6 +65,7 @@ impl Verdict {
     pub fn add(&mut self, found: impl Into<Found>, ruling: Ruling) {
         let found = found.into();
         let decides = ruling > self.ruling;
+        self.has_noted |= ruling == Ruling::WouldDeny;
         if decides {
             self.ruling = ruling;
             self.deciding = Some(found.clone());
@@ -76,6 +84,11 @@ impl Verdict {
     /// What follows.
     pub fn ruling(&self) -> Ruling {
         self.ruling
+    }
+
+    /// True when something was found that does not refuse and is only recorded.
+    pub fn has_noted(&self) -> bool {
+        self.has_noted
     }
 
     /// The reason of the ruling: the first of those that rule so. `None` when nothing was found.
@@ -155,6 +168,23 @@ mod tests {
         let mut asked = Verdict::ask(Reason::ApprovalRequired);
         asked.add(Reason::VersionUnpinned, Ruling::WouldDeny);
         assert_eq!(asked.ruling(), Ruling::Ask);
+    }
+
+    #[test]
+    fn the_record_gets_what_was_found_in_the_same_order() {
+        let mut verdict = Verdict::allow();
+        verdict.add(Reason::VersionUnpinned, Ruling::WouldDeny);
+        verdict.add(Reason::ToolNotInAllowlist, Ruling::Deny);
+        assert_eq!(
+            verdict.into_reasons(),
+            [Reason::VersionUnpinned.into(), Found::from(Reason::ToolNotInAllowlist)]
+        );
+    }
+
+    #[test]
+    fn an_effect_is_spelled_as_the_ruling_that_it_gives() {
+        let spelled = [Effect::Deny, Effect::WouldDeny].map(Effect::as_str);
+        assert_eq!(spelled, ["deny", "would_deny"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use super::own_thread::wait_for;
 use crate::approval::{
-    Answer, ApprovalStore, EscalationId, Kept, Line, LineAbout, Moment, StoreError,
+    Answer, ApprovalStore, Escalation, EscalationId, Kept, Line, LineAbout, Moment, StoreError,
 };
 use crate::audit::{Event, Log};
 use crate::call::SpanIds;
@@ -14,13 +14,17 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot::{self, error::TryRecvError};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long the store may take for one answer.
 const ANSWERED: Duration = Duration::from_secs(5);
 
 /// How often time is looked at for escalations that nobody waits for.
 const TURN: Duration = Duration::from_secs(1);
+
+/// How long the log has to make room for more lines, and how often a start waits for that.
+const ROOM: Duration = Duration::from_millis(10);
+const ROOMS: u32 = 3000;
 
 /// How many lines a store gives at a time.
 const PAGE: usize = 100;
@@ -41,7 +45,15 @@ pub(super) struct Approvals {
     /// Held while lines go into the log, so that they stand there in their order.
     recording: tokio::sync::Mutex<Recording>,
     /// Since when this program has known an escalation.
-    known: Mutex<HashMap<EscalationId, Instant>>,
+    known: Mutex<HashMap<EscalationId, Known>>,
+}
+
+/// How old an escalation is.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    since: Instant,
+    /// For how long anybody can ask.
+    longest: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -89,9 +101,14 @@ impl Approvals {
             known: Mutex::default(),
         });
         let never = AtomicBool::new(false);
-        let recorded = wait_for(&mut Box::pin(approvals.record()), ANSWERED, &never);
-        recorded.unwrap_or(Err(StoreError::Slow))?;
-        Ok(approvals)
+        for _ in 0..ROOMS {
+            let recorded = wait_for(&mut Box::pin(approvals.record()), ANSWERED, &never);
+            match recorded.unwrap_or(Err(StoreError::Slow)) {
+                Err(StoreError::Full) => thread::sleep(ROOM),
+                recorded => return recorded.map(|()| approvals),
+            }
+        }
+        Err(StoreError::Slow)
     }
 
     /// Where they are.
@@ -104,19 +121,24 @@ impl Approvals {
         &self.stream
     }
 
-    /// How old an escalation is, by all clocks there are.
+    /// How old an escalation is, by all clocks there are. One that this program has not
+    /// [learnt](Self::learn) of has no measured age.
     pub(super) fn moment(&self, id: EscalationId) -> Moment {
         let (wall, now) = (self.clock.wall(), self.clock.monotonic());
-        let mut known = self.known.lock();
-        let measured = match known.get(&id) {
-            Some(since) => Some(now.saturating_duration_since(*since)),
-            None if known.len() < MEASURED => {
-                known.insert(id, now);
-                Some(Duration::ZERO)
-            }
-            None => None,
-        };
+        let known = self.known.lock();
+        let measured = known.get(&id).map(|known| now.saturating_duration_since(known.since));
         Moment { wall, measured }
+    }
+
+    /// Measures the age of an escalation from now on, if it was not measured before.
+    pub(super) fn learn(&self, escalation: &Escalation) {
+        let since = self.clock.monotonic();
+        // What time has approved can be used for as long again.
+        let longest = escalation.terms().ttl().saturating_mul(2).saturating_add(TURN);
+        let mut known = self.known.lock();
+        if known.len() < MEASURED {
+            known.entry(escalation.id()).or_insert(Known { since, longest });
+        }
     }
 
     /// Puts into the log what has happened to approvals until now, in its order. When this ends
@@ -155,7 +177,16 @@ impl Approvals {
 
     /// As [`record`](Self::record), for a task, with a bound in time.
     pub(super) async fn recorded(&self) -> Result<(), StoreError> {
-        timeout(ANSWERED, self.record()).await.unwrap_or(Err(StoreError::Slow))
+        let recorded = async {
+            loop {
+                match self.record().await {
+                    // The log is about to make room.
+                    Err(StoreError::Full) => sleep(ROOM).await,
+                    recorded => return recorded,
+                }
+            }
+        };
+        timeout(ANSWERED, recorded).await.unwrap_or(Err(StoreError::Slow))
     }
 
     /// Tells the store which lines the log has for good.
@@ -192,6 +223,7 @@ impl Approvals {
         let mut settled = Ok(());
         for Kept { escalation, .. } in overdue {
             let id = escalation.id();
+            self.learn(&escalation);
             settled = settled.and(self.store.settle(id, self.moment(id)).await.map(drop));
         }
         settled
@@ -199,9 +231,9 @@ impl Approvals {
 
     /// Forgets the age of what can no longer be used by anybody.
     fn forget(&self) {
-        const LONGEST: Duration = Duration::from_hours(2 * 366 * 24);
         let now = self.clock.monotonic();
-        self.known.lock().retain(|_, since| now.saturating_duration_since(*since) < LONGEST);
+        let lives = |known: &Known| now.saturating_duration_since(known.since) <= known.longest;
+        self.known.lock().retain(|_, known| lives(known));
     }
 
     /// The last turn, before the log ends.

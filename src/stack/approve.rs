@@ -1,12 +1,13 @@
 use super::authorize::Judged;
 use super::exact::exact;
 use super::future::StepFuture;
+use super::report::Report;
 use super::seek::Seek;
 use super::step::step;
 use super::terms::terms;
 use super::verify::still_intact;
 use crate::approval::{Binding, Connected, EscalationId, Presentation, Unspendable};
-use crate::call::{Arguments, Facts, Found, Reason, Refusal, Retry, Severity};
+use crate::call::{Arguments, Decision, Found, Reason, Refusal, Retry, Severity};
 use crate::digest::Fingerprint;
 use crate::policy::Ruling;
 use crate::registry::Sighted;
@@ -107,11 +108,12 @@ fn seek<X: Connected>(judged: &Judged<X>) -> Result<Seek, Refusal> {
     let approvals = shared.approvals.as_ref().ok_or_else(unavailable)?;
     let (policy, tool) = (entered.policy(), judged.intact().tool_ref());
     let verdict = judged.verdict();
+    // Of all that was found: what is grave stays so, whatever was found besides.
+    let severity = severity(verdict.reasons());
     let presentation = Presentation {
         binding: binding(judged).ok_or_else(unavailable)?,
         terms: terms(policy, tool),
-        // Of all that was found: what is grave stays so, whatever was found besides.
-        severity: severity(verdict.reasons()),
+        severity,
     };
     let token = call.approval.as_ref().map(|token| {
         let id = token.text().map(str::parse::<EscalationId>);
@@ -130,6 +132,7 @@ fn seek<X: Connected>(judged: &Judged<X>) -> Result<Seek, Refusal> {
         cancel: call.cancel.clone(),
         watch: entered.trail().watch(),
         caller: call.door.caller(),
+        report: shared.reporting.as_ref().map(|to| Report::about(to, judged, severity)),
     })
 }
 
@@ -255,6 +258,14 @@ fn permit<X: Sighted>(judged: Judged<X>, was_asked: bool) -> Result<Permitted<X>
     if was_asked {
         still_intact(judged.intact()).map_err(Refusal::new)?;
     }
-    judged.intact().identified().entered().trail().with(Facts::permit);
+    judged.intact().identified().entered().trail().with(|facts| {
+        let asked = judged.verdict();
+        if was_asked && !asked.has_noted() && facts.reasons.len() == asked.reasons().len() {
+            // All that was found is what somebody has approved.
+            facts.decision = Decision::Allow;
+        } else {
+            facts.permit();
+        }
+    });
     Ok(Permitted { judged })
 }

@@ -6,6 +6,7 @@ mod lists; // What lists of tools leave out.
 mod lock; // The server is the one in its lock file.
 mod reloading; // Where a newer policy comes from.
 mod regime; // A policy, and what is counted under it.
+mod reporting; // Who else is told of escalations.
 mod own_thread; // Waits on a thread that is no runtime's.
 mod approvals; // Where approvals are, and what the log has of them.
 mod shared; // The state that the steps share.
@@ -29,6 +30,7 @@ mod authorize; // What the policy says.
 // inspect: the arguments on the way in, the result on the way out.
 mod exact; // Tells apart what a digest does not.
 mod dedupe; // A repeated key gets its stored result.
+mod report; // Tells others of an escalation.
 mod terms; // By which rules a call is decided.
 mod seek; // How a call gets its approval.
 mod approve; // What a human says.

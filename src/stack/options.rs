@@ -1,6 +1,7 @@
 use super::keeping::Deduping;
+use super::reporting::Reporting;
 use super::shared::Principals;
-use crate::approval::ApprovalStore;
+use crate::approval::{ApprovalStore, EscalationReporter};
 use crate::audit::{AuditSink, RawPayloads, Stream};
 use crate::call::{AuditMode, LineSigning, ToolVersion};
 use crate::clock::{Clock, System};
@@ -57,6 +58,7 @@ pub struct Sec0Options {
     /// Where the policy was read from: its lock file lies beside it.
     pub(super) policy_dir: PathBuf,
     pub(super) deduping: Deduping,
+    pub(super) reporting: Option<Reporting>,
 }
 
 impl Sec0Options {
@@ -92,6 +94,7 @@ impl Sec0Options {
             lock_file: None,
             policy_dir: PathBuf::new(),
             deduping: Deduping::default(),
+            reporting: None,
         }
     }
 
@@ -299,6 +302,15 @@ impl Sec0Options {
     #[must_use]
     pub fn approval_store(mut self, store: impl ApprovalStore + 'static) -> Self {
         self.deduping.approvals = Some(Arc::new(store));
+        self
+    }
+
+    /// Who else is told when a call needs an approval: a chat, a ticket, a control plane. Votes are
+    /// given here all the same. It may take as long as `SEC0_ESCALATION_TIMEOUT_MS` says, 2.5 seconds
+    /// by default; what goes wrong stands in the call's record as `escalation_error`.
+    #[must_use]
+    pub fn escalation_reporter(mut self, reporter: impl EscalationReporter + 'static) -> Self {
+        self.reporting = Some(Reporting::new(Arc::new(reporter)));
         self
     }
 

@@ -1,4 +1,5 @@
 use super::approvals::{Approvals, answered};
+use super::report::Report;
 use super::shared::Shared;
 use crate::approval::{
     Asked, Asking, Caller, Escalation, EscalationId, Finalization, Kept, Opened, Presentation,
@@ -37,6 +38,8 @@ pub(super) struct Seek {
     pub(super) cancel: CancellationToken,
     pub(super) watch: TrailWatch,
     pub(super) caller: Option<Arc<dyn Caller>>,
+    /// What others are told, where there are any.
+    pub(super) report: Option<Report>,
 }
 
 /// What came of waiting for a decision.
@@ -86,20 +89,16 @@ impl Seek {
 
     async fn ask(&self) -> Result<(), Refusal> {
         let until = Instant::now() + self.wait;
-        let mut refusal = Refusal::new(Reason::ApprovalSpent);
         for _ in 0..ANEW {
             let opened = self.opened().await?;
             match self.decided(opened, until).await? {
                 Ok(()) => return Ok(()),
                 // Another call like this one was faster.
                 Err(Unspendable::Spent) => {}
-                Err(why) => {
-                    refusal = Refusal::new(why.reason());
-                    break;
-                }
+                Err(why) => return Err(Refusal::new(why.reason())),
             }
         }
-        Err(refusal)
+        Err(Refusal::new(Reason::ApprovalSpent))
     }
 
     /// Asks, or finds what was asked.
@@ -126,9 +125,12 @@ impl Seek {
         let opened = answered(self.approvals.store().ask(Arc::new(asking), now)).await;
         let opened = opened.map_err(|error| unavailable(&error))?;
         // Its age is measured from now on.
-        self.approvals.moment(opened.kept.escalation.id());
+        self.approvals.learn(&opened.kept.escalation);
         self.watch.escalated(escalated(&opened.kept));
-        self.approvals.recorded().await.map_err(|error| unavailable(&error))?;
+        self.recorded().await?;
+        if let Some(report) = self.report.as_ref().filter(|_| opened.is_new) {
+            self.watch.not_reported(report.send(&opened.kept.escalation).await);
+        }
         Ok(opened)
     }
 
@@ -148,10 +150,10 @@ impl Seek {
                 // It is presented by whoever was told the id.
                 Status::Approved => Refusal::new(self.required.clone()).with_retry(Retry::Soon),
                 Status::Rejected if kept.ended == Some(Finalization::NoApproversConfigured) => {
-                    Refusal::new(Reason::NoApproversConfigured)
+                    self.refusal(Reason::NoApproversConfigured)
                 }
-                Status::Rejected => Refusal::new(Reason::ApprovalRejected),
-                Status::Expired => Refusal::new(Reason::ApprovalExpired),
+                Status::Rejected => self.refusal(Reason::ApprovalRejected),
+                Status::Expired => self.refusal(Reason::ApprovalExpired),
                 Status::Pending if self.wait.is_zero() => {
                     Refusal::new(self.required.clone()).with_retry(Retry::Soon)
                 }
@@ -248,8 +250,22 @@ impl Seek {
         let rule = verdict.finalization.map(Finalization::as_str);
         self.watch.escalated(Escalated::new(id, EscalationStatus::Approved).decided_by(rule));
         // The votes stand in the log before the call that they permit.
-        self.approvals.recorded().await.map_err(|error| unavailable(&error))?;
+        self.recorded().await?;
         Ok(Ok(()))
+    }
+
+    /// The log has what has happened, or the call is refused.
+    async fn recorded(&self) -> Result<(), Refusal> {
+        match self.approvals.recorded().await {
+            Err(_) if self.shared.runs_unrecorded => Ok(()),
+            recorded => recorded.map_err(|error| unavailable(&error)),
+        }
+    }
+
+    /// The refusal for this reason, with the rule that asked.
+    fn refusal(&self, reason: Reason) -> Refusal {
+        let found = Found::from(reason);
+        Refusal::new(self.required.rule().map_or(found.clone(), |rule| found.by(rule)))
     }
 
     /// The refusal and the record, with how far the question has come.

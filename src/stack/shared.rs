@@ -4,6 +4,7 @@ use super::lists::Lists;
 use super::lock::{Finding, LockGate};
 use super::regime::Regime;
 use super::reloading::Reloading;
+use super::reporting::Reporting;
 use crate::audit::{Capture, Event, Health, Lapse, Log};
 use crate::call::{
     AuditMode, AuditModes, Code, Facts, Reason, Refusal, Retry, ServerIdent, SpanIds,
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     /// Where approvals are; `None` where they could not be opened, and then what needs one is
     /// refused.
     pub(super) approvals: Option<Arc<Approvals>>,
+    /// Who else is told of escalations.
+    pub(super) reporting: Option<Reporting>,
     /// The policy that judges the calls that enter now.
     pub(super) regime: ArcSwap<Regime>,
     /// Where newer ones come from; `None` where the policy is the one of the start.

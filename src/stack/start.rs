@@ -204,6 +204,7 @@ impl Sec0Options {
         Shared {
             keeper,
             approvals,
+            reporting: self.reporting,
             regime: ArcSwap::from_pointee(regime),
             reloading: self.source.map(|source| Reloading::new(source, every, own)),
             log,

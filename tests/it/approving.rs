@@ -4,9 +4,13 @@
 use crate::drive::{Era, House, PATIENCE, Session, denial};
 use crate::support::{ask_in, assert_agree, eventually, soon};
 use crate::transport::layered;
+use parking_lot::Mutex;
 use rmcp::ServerHandler;
 use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, object};
-use sec0::approval::{Choice, Evidence, Statement, Uncounted, Vote, Voted};
+use sec0::approval::{
+    BackendAnswer, Choice, Create, Created, EscalationReporter, Evidence, Statement, Uncounted,
+    Vote, Voted,
+};
 use sec0::audit::Verifier;
 use sec0::clock::System;
 use sec0::identity::VerifiedPrincipal;
@@ -14,6 +18,7 @@ use sec0::mcp::detached_context;
 use sec0::store::sqlite::{ApprovalDesk, Found, Listed, Which};
 use sec0::{LocalDevSigner, Sec0SecurityLayer, Signer as _};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// `write_file` needs a member of `security` and one more; everything else runs.
@@ -212,7 +217,7 @@ fn the_log_tells_it(records: &[Value], events: &[Value], id: &str) {
     );
     assert_eq!(records[4]["finalization_reason"], "quorum_reached");
     assert_eq!(records[4]["escalation_id"], json!(id));
-    assert_eq!(records[4]["policy"]["decision"], "would_deny");
+    assert_eq!(records[4]["policy"]["decision"], "allow");
     assert_eq!(records[5]["risk_tags"], json!(["writes_files", "approval_spent"]));
     assert_eq!(
         kinds(events),
@@ -316,6 +321,35 @@ async fn a_held_call_is_refused_when_it_is_rejected_and_asks_nobody_else() {
     let (records, _) = closed(&house, &sec0).await;
     assert!(records.iter().all(|record| record["finalization_reason"] == "rejected_by_approver"));
     assert!(!house.path("written").exists());
+}
+
+#[tokio::test]
+async fn two_calls_alike_wait_for_one_question_and_an_approval_lets_one_of_them_run() {
+    let house = House::new(&policy(HELD));
+    let sec0 = house.layer();
+    let server = layered(&sec0);
+    let call = arguments(&house, "a");
+    let send_one = || send(&server, call.clone(), Sent::default());
+    let (one, other, ()) = tokio::join!(send_one(), send_one(), async {
+        let first = pending(&house).await;
+        approve(&house, &first, "bo");
+        let desk = desk(&house);
+        let next = async || {
+            let pending = desk.list(Which::Pending, 9).unwrap();
+            pending.iter().any(|one| one.kept.escalation.id().to_string() != first)
+        };
+        eventually(next).await;
+        let second = pending(&house).await;
+        assert_ne!(first, second);
+        vote(&house, &second, "bo", Choice::Reject);
+    });
+    let ran = [&one, &other].into_iter().filter(|result| result.is_error != Some(true)).count();
+    assert_eq!(ran, 1, "{one:?} {other:?}");
+    let (records, _) = closed(&house, &sec0).await;
+    let mut told: Vec<_> =
+        records.iter().map(|record| record["escalation_status"].clone()).collect();
+    told.sort_by_key(Value::to_string);
+    assert_eq!(told, [json!("approved"), json!("rejected")]);
 }
 
 #[tokio::test]
@@ -461,6 +495,75 @@ async fn a_repeat_with_an_idempotency_key_spends_no_grant() {
     assert!(!house.path("written").exists());
     let (records, _) = closed(&house, &sec0).await;
     assert_eq!(records[2]["dedupe"], "replay");
+}
+
+/// A chat that may be down.
+#[derive(Clone, Default)]
+struct Chat {
+    is_down: bool,
+    told: Arc<Mutex<Vec<Value>>>,
+}
+
+impl EscalationReporter for Chat {
+    fn create(&self, input: Create) -> BackendAnswer<'_, Option<Created>> {
+        self.told.lock().push(serde_json::to_value(&input).unwrap());
+        let is_down = self.is_down;
+        Box::pin(async move {
+            if is_down {
+                Err("escalation_create_failed:503:the token s3cret".into())
+            } else {
+                Ok(None)
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn others_are_told_once_what_waits_and_nothing_of_its_arguments() {
+    for is_down in [false, true] {
+        let house = House::new(&policy(TWO));
+        let chat = Chat { is_down, ..Chat::default() };
+        let options = house.options().escalation_reporter(chat.clone());
+        let sec0 = Sec0SecurityLayer::try_new(options).unwrap();
+        let server = layered(&sec0);
+        let call = arguments(&house, "a secret");
+        let first = denial(&send(&server, call.clone(), Sent::default()).await);
+        let again = denial(&send(&server, call, Sent::default()).await);
+        assert_eq!((&first["reason"], id_of(&first)), (&json!("approval_required"), id_of(&again)));
+        let (records, _) = closed(&house, &sec0).await;
+        let told = chat.told.lock().clone();
+        let [told] = &told[..] else { panic!("{told:#?}") };
+        assert_eq!(told["content"], "Policy denied mcp://demo/write_file@1.0 due to writes_files.");
+        assert_eq!((&told["violation"], &told["rule_id"]), (&json!("writes_files"), &json!("big")));
+        assert_eq!(
+            (&told["required_roles"], &told["min_approvals"]),
+            (&json!(["security"]), &json!(2))
+        );
+        assert_eq!(told["metadata"]["escalation_id"], first["escalation_id"]);
+        assert_eq!(told["metadata"]["trace_id"], first["trace_id"]);
+        assert!(!told.to_string().contains("a secret"), "{told:#}");
+        let error = records[0]["escalation_error"].as_str();
+        assert_eq!(error.is_some(), is_down);
+        assert!(!error.unwrap_or_default().contains("s3cret"), "{error:?}");
+    }
+}
+
+/// What only `would_deny` is no part of what is approved.
+#[tokio::test]
+async fn an_approved_call_is_recorded_as_allowed_unless_something_else_was_found() {
+    for (more, decision) in [("", "allow"), ("max_payload_kb: 1, ", "would_deny")] {
+        let house = House::new(&policy(HELD).replace("limits: {", &format!("limits: {{{more}")));
+        let sec0 = house.layer();
+        let server = layered(&sec0);
+        let call = arguments(&house, &"a".repeat(2000));
+        let (run, ()) = tokio::join!(send(&server, call, Sent::default()), async {
+            let id = pending(&house).await;
+            approve(&house, &id, "bo");
+        });
+        assert_ne!(run.is_error, Some(true), "{run:?}");
+        let (records, _) = closed(&house, &sec0).await;
+        assert_eq!(records[0]["policy"]["decision"], decision);
+    }
 }
 
 #[tokio::test]

@@ -66,8 +66,8 @@ async fn a_client_gets_what_the_rules_allow_and_no_more() {
         assert_eq!(record(&open)["policy"]["rule"], "ends");
 
         let large = denied(&large);
-        assert_eq!(large["reason"], "approval_required");
-        assert_eq!(large["reasons"], json!(["large_sum", "approval_required"]));
+        assert_eq!(large["reason"], "no_approvers_configured");
+        assert_eq!(large["reasons"], json!(["large_sum", "no_approvers_configured"]));
         assert_agree(&large, &record(&large));
         assert_eq!(record(&large)["policy"]["rule"], "careful");
 

@@ -4,15 +4,17 @@ use crate::support::{Rules, Runs, Site};
 use futures::poll;
 use sec0::approval::Connected;
 use sec0::call::{
-    ApprovalToken, Call, Cleared, End, Outcome, Reason, Reply, ServerIdent, ToolName, ToolVersion,
+    ApprovalToken, Call, Cleared, End, Outcome, Reason, Refusal, Reply, ServerIdent, ToolName,
+    ToolVersion,
 };
 use sec0::digest::Digest;
 use sec0::identity::{self, ClaimName, Claimant, Origin};
 use sec0::registry::{Definition, Freeze, Live, Sight, Sighted, Snapshot};
-use sec0::stack::Steps;
+use sec0::stack::{Entered, Identified, Intact, Judged, Permitted, Steps};
 use serde_json::{Map, json};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
@@ -205,4 +207,42 @@ async fn a_reply_that_panics_when_it_is_looked_at_leaves_its_record() {
     assert!(matches!(outcome.end, End::Panicked));
     let lines = site.close(&layer).await;
     assert_eq!((runs.get(), &lines.only()["status"]), (1, &json!("panicked")));
+}
+
+/// Takes no call, as a full limit does.
+#[derive(Debug, Clone)]
+struct Full;
+
+impl<Q> Service<Q> for Full {
+    type Response = Said;
+    type Error = Refusal;
+    type Future = std::future::Pending<Result<Said, Refusal>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        Poll::Pending
+    }
+
+    fn call(&mut self, _: Q) -> Self::Future {
+        panic!("a service was called that was not ready")
+    }
+}
+
+fn is_ready<Q>(mut service: impl Service<Q, Error = Refusal>) -> bool {
+    service.poll_ready(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+#[tokio::test]
+async fn a_step_that_does_not_wait_is_ready_when_what_lies_below_is() {
+    let site = Site::default();
+    let layer = site.layer(&Rules::enforce());
+    let steps = layer.steps();
+    assert!(!is_ready::<Entered<Door>>(steps.identify().layer(Full)));
+    assert!(!is_ready::<Identified<Door>>(steps.limit().layer(Full)));
+    assert!(!is_ready::<Identified<Door>>(steps.verify().layer(Full)));
+    assert!(!is_ready::<Intact<Door>>(steps.authorize().layer(Full)));
+    assert!(!is_ready::<Judged<Door>>(steps.dedupe().layer(Full)));
+    // A call that waits for a human keeps no other from being judged.
+    assert!(is_ready::<Judged<Door>>(steps.approve().layer(Full)));
+    assert!(!is_ready::<Permitted<Door>>(steps.reserve().layer(Full)));
+    site.close(&layer).await;
 }

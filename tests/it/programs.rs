@@ -7,8 +7,11 @@ use crate::transport::{TOUR, cancel_slow, owned, tour, tour_and_cancelled};
 use rmcp::model::{CallToolRequest, CallToolRequestParams, ClientRequest, object};
 use rmcp::service::PeerRequestOptions;
 use sec0::AuditMode;
+use sec0::approval::Evidence;
+use sec0::audit::Verifier;
 use sec0::canonical::{Limits, fingerprint};
 use sec0::sign::read_digest_key_in;
+use sec0::store::sqlite::{ApprovalDesk, Which};
 use serde_json::{Value, json};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -303,4 +306,79 @@ async fn calls_under_way_when_stdin_closes_are_recorded_too() {
     assert!(server.close().await.success());
     let seen = outcomes(&house.records());
     assert_eq!(seen, owned(&[("echo@1.0", "ok"), ("slow@1.0", "cancelled")]));
+}
+
+/// What `approvals` prints when it uses this directory, and nothing but what it needs.
+async fn story_in(dir: &Path) -> String {
+    let mut command = example("approvals");
+    let output = command.arg("--dir").arg(dir).current_dir("/").stdin(Stdio::null()).output();
+    let output = tokio::time::timeout(PATIENCE, output).await.unwrap().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The lines, without blanks around them, that begin with one of these words.
+fn lines_with<'s>(story: &'s str, words: &[&str]) -> Vec<&'s str> {
+    let lines = story.lines().map(str::trim);
+    lines.filter(|line| words.iter().any(|word| line.starts_with(word))).collect()
+}
+
+#[tokio::test]
+async fn approvals_program_tells_the_story_to_its_end_each_time_it_runs() {
+    let house = House::new("");
+    let dir = house.path("story");
+    for run in 1..=2 {
+        let story = story_in(&dir).await;
+        let replies = lines_with(&story, &["refused:", "ok:"]);
+        let id = replies[0].split("escalation_id=").nth(1).unwrap().split(' ').next().unwrap();
+        let invalid = "refused: code=POLICY_DENIED reason=approval_invalid";
+        let asked = format!(
+            "refused: code=POLICY_DENIED reason=approval_required escalation_id={id} \
+             escalation_status=pending"
+        );
+        assert_eq!(replies, [&asked, invalid, "ok: 7 runs in production", invalid], "{story}");
+        // Votes get into the log as the server sees them, which calls do not wait for.
+        assert_eq!(
+            lines_with(&story, &["call"]),
+            [
+                "call     denied approval_required pending",
+                "call     denied approval_other_arguments",
+                "call     ok deploys_to_production approved",
+                "call     denied approval_spent",
+            ],
+            "{story}"
+        );
+        assert_eq!(
+            lines_with(&story, &["created", "vote", "decided", "call     ok"]),
+            [
+                "created  [prod-needs-two] high",
+                "vote     ana approve",
+                "vote     bo approve",
+                "decided  approved quorum_reached",
+                "call     ok deploys_to_production approved",
+            ],
+            "{story}"
+        );
+        assert!(story.contains(&format!("holds, votes included: {} calls", 4 * run)), "{story}");
+        for name in ["ana", "bo"] {
+            let seed = std::fs::read_to_string(dir.join(format!("{name}.key"))).unwrap();
+            assert!(!story.contains(seed.trim()), "the key of {name} is printed");
+        }
+    }
+}
+
+/// Votes that the program took are those of the people whose keys it made.
+#[tokio::test]
+async fn approvals_program_leaves_a_log_whose_votes_can_be_checked() {
+    let house = House::new("");
+    let dir = house.path("story");
+    story_in(&dir).await;
+    let key = sec0::sign::key_file::read_public(&dir.join("audit/keys/ed25519.pub")).unwrap();
+    let verifier = Verifier::new(&[key]).unwrap().approvals(Evidence::check);
+    assert_eq!(verifier.verify_dir(&dir.join("audit")).unwrap().by_status["denied"], 3);
+    let bo = sec0::sign::key_file::read_public(&dir.join("bo.pub")).unwrap();
+    let desk = ApprovalDesk::open(&dir.join("audit")).unwrap();
+    let listed = desk.list(Which::All, 9).unwrap();
+    assert!(listed[0].kept.casts[1].vote.is_signed_by(&bo));
+    assert!(listed[0].kept.spent_at.is_some());
 }

@@ -70,8 +70,24 @@ mod tests {
     }
 
     #[test]
+    fn patterns_with_a_tool_in_common_overlap() {
+        for (one, other) in [
+            ("mcp://s", "mcp://s/*"),
+            ("mcp://s", "mcp://s/a@1"),
+            ("mcp://s", "a"),
+            ("mcp://s/a", "mcp://s/a@1"),
+            ("mcp://s/a@1", "a"),
+            ("a", "a@2"),
+        ] {
+            let [one, other] = [one, other].map(|text| Pattern::parse(text).unwrap().kept());
+            assert!(overlap(&one, &other) && overlap(&other, &one), "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
     fn patterns_without_a_tool_in_common_do_not_overlap() {
         for (one, other) in [
+            ("mcp://s", "mcp://t"),
             ("mcp://s", "mcp://t/a"),
             ("mcp://s", "mcp://st/a"),
             ("mcp://s/a", "mcp://s/b"),

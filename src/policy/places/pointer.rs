@@ -86,4 +86,13 @@ mod tests {
         let cut = bounded(&"é".repeat(1000));
         assert!(cut.len() <= MOST + '…'.len_utf8() && cut.ends_with('…'));
     }
+
+    #[test]
+    fn a_pointer_of_the_policy_may_have_256_bytes_and_no_more() {
+        let said = |length: usize| Pointer::read(&"a".repeat(length));
+        assert!(said(256).is_ok());
+        for length in [257, 300] {
+            assert!(said(length).unwrap_err().contains("which is longer than 256 bytes"));
+        }
+    }
 }

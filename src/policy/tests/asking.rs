@@ -122,6 +122,24 @@ fn terms_have_their_defaults() {
 }
 
 #[test]
+fn what_runs_with_nobodys_approval_is_a_question_and_said_to_run_so() {
+    for (keys, unattended) in [
+        ("approval_strategy: auto_allow, allow_unattended: true", true),
+        ("timeout_action: auto_approve, allow_unattended: true", true),
+        ("timeout_action: auto_reject", false),
+    ] {
+        let side_effects = format!(
+            "{{approve_high_risk: true, human_escalation: {{approval_set_id: prod, {keys}}}}}"
+        );
+        let text = asking(DENY, &side_effects);
+        assert_eq!(judge(&text, "rm").ruling(), Ruling::Ask, "{keys}");
+        let policy = Policy::from_yaml(&text).unwrap();
+        let terms = policy.terms(ToolRef::new("demo", "rm", None)).unwrap();
+        assert_eq!(terms.may_run_unattended(), unattended, "{keys}");
+    }
+}
+
+#[test]
 fn no_silence_approves_what_is_critical() {
     let text = asking(
         DENY,

@@ -33,6 +33,26 @@ fn entries_that_match_no_tool_and_tools_that_no_entry_matches_are_named() {
 }
 
 #[test]
+fn rates_questions_and_rules_for_tools_that_are_not_there_are_named() {
+    let text = with(
+        "security:\n  limits: {rate: [{tool: mv, per_second: 1}, {tool: add, per_second: 1}]}\n  \
+         side_effects: {human_escalation: {tools: [{tool: mv}, {tool: add}]}}\n\
+         rules:\n  - {id: one, tool: add, pointer: /a, op: exists, effect: deny}\n  \
+         - {id: two, tool: mv, pointer: /a, op: exists, effect: deny}",
+    );
+    let policy = Policy::from_yaml(&text).unwrap_or_else(|error| panic!("{error}"));
+    let found = policy.warnings_for(Some("demo"), [("add", ToolVersion::new("1.0").as_ref())]);
+    assert_eq!(
+        found.iter().map(|it| it.message.as_str()).collect::<Vec<_>>(),
+        [
+            "`security.limits.rate[0].tool` is `mv`, which is none of these tools",
+            "`human_escalation.tools[0].tool` is `mv`, which is none of these tools",
+            "`rules[1].tool` (of `two`) is `mv`, which is none of these tools",
+        ]
+    );
+}
+
+#[test]
 fn what_fits_is_not_warned_of() {
     let every = "mcp://demo/add@1.0, rm@*, mcp://demo/a/b";
     for allowlist in [every, "'*'", "mcp://demo/*", "add, rm, a/b"] {

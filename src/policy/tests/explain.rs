@@ -107,6 +107,86 @@ fn every_rule_is_told_in_the_order_in_which_a_call_meets_it() {
 }
 
 #[test]
+fn each_source_says_what_a_call_does_or_why_it_is_not_asked() {
+    const SETTLED: &str = "the policy has said it all";
+    const STRONGER: &str = "a stronger source has said it";
+    let reads = Hints::default().with_read_only(Some(true));
+    for (overrides, hints, believed, annotations, name) in [
+        ("{tool: add, op: read, side_effect: false}", reads, true, (false, SETTLED), None),
+        (
+            "{tool: add, op: read, side_effect: false}",
+            Hints::default(),
+            true,
+            (false, SETTLED),
+            None,
+        ),
+        ("{tool: add, op: read}", reads, true, (true, "they say: op `read`, no side effect"), None),
+        (
+            "{tool: rm, op: delete, side_effect: true}",
+            reads,
+            false,
+            (false, "they are claims of somebody else, which take no side effect away"),
+            Some("the name says: op `read`, no side effect"),
+        ),
+        (
+            "{tool: add, op: create}",
+            Hints::default(),
+            true,
+            (false, "none is known that says whether there are side effects"),
+            Some("the name says: op `read`, no side effect"),
+        ),
+    ] {
+        let text = GOOD.replace("enforcement", &format!("  overrides: [{overrides}]\nenforcement"));
+        let policy = Policy::from_yaml(&text).unwrap();
+        let named = NamedTool::parse("mcp://demo/add@1.0").unwrap();
+        let question = Question::new(Evidence::new(named.tool_ref(), hints, believed));
+        let told = rows(&serde_json::to_value(policy.explain(&question)).unwrap());
+        let row = |id: &str| {
+            let row = told.iter().find(|row| row.0 == id).unwrap();
+            (row.1, row.3.as_str())
+        };
+        assert_eq!(row("annotations"), annotations, "{overrides} {believed}");
+        assert_eq!(row("name"), (name.is_some(), name.unwrap_or(STRONGER)), "{overrides}");
+    }
+}
+
+#[test]
+fn of_the_overrides_the_first_that_matches_counts_and_each_is_told() {
+    let overrides = "{tool: rm, op: delete}, {tool: add, op: read}, {tool: '*', op: create}, {tool: mv, op: update}";
+    let text = GOOD.replace("enforcement", &format!("  overrides: [{overrides}]\nenforcement"));
+    let told = rows(&explained(&text, "mcp://demo/add@1.0", |question| question));
+    let said: Vec<_> = told
+        .iter()
+        .filter(|row| row.0.starts_with("tools.overrides"))
+        .map(|row| (row.1, row.3.as_str()))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            (false, "`rm` does not match"),
+            (true, "`add` matches; it says: op `read`"),
+            (true, "`*` matches, but `tools.overrides[1]` stands before it"),
+            (false, "`mv` does not match"),
+        ]
+    );
+}
+
+#[test]
+fn a_call_with_a_key_is_told_to_have_one() {
+    for (has_key, said) in [
+        (true, "the call has an idempotency key"),
+        (false, "the call has a side effect and no idempotency key"),
+    ] {
+        let report = explained(FULL, "mcp://demo/add@1.0", |question| {
+            question.with_idempotency_key(has_key)
+        });
+        let told = rows(&report);
+        let row = told.iter().find(|row| row.3.contains("idempotency key")).unwrap();
+        assert_eq!((row.1, row.3.as_str()), (!has_key, said));
+    }
+}
+
+#[test]
 fn the_most_exact_entry_is_the_one_that_allows() {
     for (tool, decided) in
         [("mcp://demo/add@1.0", "tools.allowlist[0]"), ("mcp://demo/add@2.0", "tools.allowlist[2]")]

@@ -2,6 +2,7 @@ use super::*;
 use crate::call::{Hints, Reason, ToolRef, ToolVersion};
 use crate::clock::{Clock as _, System};
 use Reason::{ToolNotInAllowlist, VersionUnpinned};
+use std::time::Duration;
 
 fn judge(policy: &str, tool: &str, version: Option<&str>) -> Verdict {
     judge_with(policy, tool, version, false)
@@ -157,6 +158,27 @@ fn limits_are_whole_kilobytes_and_milliseconds_and_zero_is_none() {
 }
 
 #[test]
+fn arguments_may_be_as_large_as_the_limit_says() {
+    let text = enforcing("{deny_on: [payload_too_large]}");
+    let policy =
+        Policy::from_yaml(&format!("{text}security: {{limits: {{max_payload_kb: 1}}}}\n")).unwrap();
+    assert_eq!(policy.judge_size(1024), Verdict::allow());
+    assert_eq!(policy.judge_size(1025).ruling(), Ruling::Deny);
+}
+
+#[test]
+fn a_bound_of_zero_opens_no_circuit() {
+    let bounds = |section: &str| {
+        let text = enforcing(&format!("{{circuit_breakers: {section}}}"));
+        let rule = Policy::from_yaml(&text).unwrap().breakers();
+        (rule.error_rate_pct, rule.p95_latency)
+    };
+    assert_eq!(bounds("{error_rate_pct: 0, p95_latency_ms: 0}"), (None, None));
+    let smallest = (Some(0.5), Some(Duration::from_millis(1)));
+    assert_eq!(bounds("{error_rate_pct: 0.5, p95_latency_ms: 1}"), smallest);
+}
+
+#[test]
 fn the_digest_is_of_the_content_and_not_of_the_layout() {
     let digest = |text: &str| Policy::from_yaml(text).unwrap().digest();
     let flow = "{enforcement: {}, tools: {allowlist: [\"mcp://demo/add@1.0\"]}, # why\n \
@@ -249,6 +271,18 @@ fn warns_of_what_is_valid_and_hardly_meant() {
     ] {
         assert_eq!(warnings_of(&text), warnings, "{text}");
     }
+}
+
+#[test]
+fn an_override_that_only_names_arguments_stands_before_no_other() {
+    let overrides = |first: &str| {
+        let list = format!("{{tool: '*', {first}}}, {{tool: rm, op: delete}}");
+        warnings_of(&GOOD.replace("enforcement", &format!("  overrides: [{list}]\nenforcement")))
+            .iter()
+            .any(|it| it.contains("of which `tools.overrides[0]` decides"))
+    };
+    assert!(!overrides("url_args: [address]"));
+    assert!(overrides("op: read"));
 }
 
 #[test]

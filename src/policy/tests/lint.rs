@@ -112,8 +112,25 @@ fn a_rule_that_still_says_something_is_left_alone() {
         [rule("w", "*", "deny"), with(rule("n", "add", "ask"), "pointer", "/b")],
         [with(rule("w", "*", "deny"), "mode", "audit"), rule("n", "add", "ask")],
         [rule("w", "*", "deny"), with(rule("n", "add", "deny"), "reason", "a_word")],
+        [rule("w", "mcp://demo/*", "deny"), rule("n", "mcp://other", "ask")],
+        [rule("w", "sub", "deny"), rule("n", "mcp://demo/add", "ask")],
+        [rule("w", "add@1", "deny"), rule("n", "mcp://demo/add@2", "ask")],
+        // The same tools in two spellings.
+        [rule("w", "mcp://demo/*", "deny"), rule("n", "mcp://demo", "deny")],
     ] {
         assert_eq!(shadowed(&pair), [""; 0], "{pair:?}");
+    }
+}
+
+#[test]
+fn a_word_for_the_caller_counts_only_where_it_is_the_narrower_rules_own() {
+    let with_word = |id: &str, tool: &str| {
+        let mut rule = rule(id, tool, "deny");
+        rule["reason"] = json!("a_word");
+        rule
+    };
+    for narrow in [rule("n", "add", "deny"), with_word("n", "add")] {
+        assert_eq!(shadowed(&[with_word("w", "*"), narrow]), ["rules[1]"]);
     }
 }
 
@@ -141,6 +158,8 @@ fn schema() -> Value {
             "ref": {"$ref": "#/$defs/x", "type": "string"},
             "any": {},
             "open": {"type": ["string", "null"]},
+            "flag": {"type": "boolean"},
+            "pair": {"type": "array", "prefixItems": [{"type": "string"}], "items": {"type": "number"}},
         },
     })
 }
@@ -160,6 +179,8 @@ fn a_rule_that_no_call_of_its_tools_can_match_is_named() {
         (json!({"pointer": "/path", "op": "type", "value": ["number"]}), "never matches"),
         (json!({"pointer": "/open", "op": "lt", "value": 1}), "of `string` or `null`"),
         (json!({"pointer": "/env", "op": "eq", "value": "prd"}), "matches none of the values"),
+        (json!({"pointer": "/flag", "op": "prefix", "value": "x"}), "of `boolean`"),
+        (json!({"pointer": "/deep", "op": "gt", "value": 1}), "of `object`"),
     ] {
         let found = misfits(&rule, &[("t", schema()), ("u", schema())]);
         assert_eq!(found.len(), 1, "{rule} {found:?}");
@@ -188,9 +209,14 @@ fn what_is_not_certain_is_not_warned_of() {
         json!({"pointer": "/size", "op": "type", "value": "integer"}),
         json!({"pointer": "/list/3", "op": "gt", "value": 1}),
         json!({"pointer": "", "op": "len_gt", "value": 1}),
+        json!({"pointer": "/pair/0", "op": "eq", "value": "x"}),
+        json!({"pointer": "/deep", "op": "len_gt", "value": 1}),
     ] {
         assert_eq!(misfits(&rule, &[("t", schema())]), [""; 0], "{rule}");
     }
+    // All arguments are a map, whatever the schema says.
+    let whole = json!({"pointer": "", "op": "type", "value": "object"});
+    assert_eq!(misfits(&whole, &[("t", json!({"type": "string"}))]), [""; 0]);
     let open = json!({"properties": {"a": {}}});
     let pattern = json!({"additionalProperties": false, "patternProperties": {"^x": {}}});
     let referring = json!({"$ref": "#/$defs/a", "additionalProperties": false});

@@ -80,7 +80,8 @@ fn a_name_says_what_it_said_to_the_original() {
 
 #[test]
 fn the_argument_method_says_what_it_said_to_the_original() {
-    let long = json!(format!("{}GET", " ".repeat(100)));
+    let long = json!(format!("{}GET", " ".repeat(62)));
+    let longest = json!(format!("{}GET", " ".repeat(61)));
     for (tool, method, op, side_effect) in [
         ("fetch@1", json!("GET"), Read, false),
         ("fetch@1", json!(" get\n"), Read, false),
@@ -96,6 +97,7 @@ fn the_argument_method_says_what_it_said_to_the_original() {
         ("fetch@1", json!(""), Update, true),
         ("fetch@1", json!(7), Read, false),
         ("fetch@1", json!(["DELETE"]), Read, false),
+        ("fetch@1", longest, Read, false),
         ("fetch@1", long, Update, true),
         // Without `fetch` in its name the kind is told and no side effect.
         ("call@1", json!("DELETE"), Delete, false),

@@ -40,9 +40,27 @@ fn an_entry_that_adds_nothing_is_warned_of_in_its_place() {
         ),
         ("security: {egress_allowlist: [a.example.com, b.example.com]}", ""),
         ("security: {egress_allowlist: [], fs_allowlist: []}", ""),
+        ("security: {fs_allowlist: ['/']}", ""),
     ] {
         assert_eq!(warnings(more), said, "{more}");
     }
+}
+
+#[test]
+fn the_files_that_calls_are_kept_from_are_the_policy_the_lock_and_the_keys() {
+    let text = GOOD.replace("enabled: true", "enabled: true\n  key_ref: file:///keys/log.key");
+    let policy = Policy::from_yaml_named(&text, "conf/policy.yaml").unwrap();
+    assert_eq!(policy.file(), "conf/policy.yaml");
+    let conf = std::env::current_dir().unwrap().join("conf");
+    assert_eq!(
+        policy.own_files(),
+        [
+            conf.join("sec0.lock"),
+            conf.join("policy.yaml"),
+            "/keys/log.pub".into(),
+            "/keys/log.key".into()
+        ]
+    );
 }
 
 #[test]

@@ -389,6 +389,62 @@ fn hostile_text_is_refused_before_it_costs_anything() {
 }
 
 #[test]
+fn a_reason_that_every_enforcing_policy_refuses_is_told_as_that() {
+    for (reason, said) in [
+        ("circuit_open", "which refuses in enforce mode whatever `deny_on` has; take it out"),
+        ("rule_error", "which refuses in enforce mode whatever `deny_on` has; take it out"),
+    ] {
+        let found = wrong(&enforcing(&format!("{{escalate_on: [{reason}]}}")));
+        let found = format!("{found}\n{}", wrong(&enforcing(&format!("{{deny_on: [{reason}]}}"))));
+        assert!(found.contains(said), "{reason}: {found}");
+    }
+}
+
+#[test]
+fn a_tenant_may_have_256_bytes_and_no_more() {
+    for (length, is_read) in [(256, true), (257, false), (300, false)] {
+        let text = GOOD.replace("acme", &"x".repeat(length));
+        assert_eq!(Policy::from_yaml(&text).is_ok(), is_read, "{length}");
+    }
+}
+
+#[test]
+fn a_public_key_without_its_kind_in_front_is_refused() {
+    let [key, _] = asking::KEYS;
+    let set = |key: &str| {
+        wrong(&with(&format!(
+            "approval_sets: {{s: {{members: [{{id: a, public_key: \"{key}\"}}]}}}}"
+        )))
+    };
+    assert!(set(key).starts_with("nothing is wrong"), "{}", set(key));
+    let bare = set(key.strip_prefix("ed25519:").unwrap());
+    assert!(bare.contains("must be `ed25519:` and the base64"), "{bare}");
+}
+
+#[test]
+fn a_policy_may_have_a_mebibyte_and_no_more() {
+    let padded = |length: usize| format!("{GOOD}#{}", "x".repeat(length - GOOD.len() - 1));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p.yaml");
+    for (length, is_read) in [(1 << 20, true), ((1 << 20) + 1, false)] {
+        std::fs::write(&path, padded(length)).unwrap();
+        assert_eq!(Policy::from_file(&path).is_ok(), is_read, "{length}");
+        assert_eq!(Policy::from_yaml(&padded(length)).is_ok(), is_read, "{length}");
+    }
+}
+
+#[test]
+fn a_key_that_stands_twice_in_a_value_of_a_rule_is_named() {
+    for value in ["{a: 1, a: 2}", "[{b: {a: 1, a: 2}}]"] {
+        let rule =
+            format!("{{id: r, tool: add, pointer: /a, op: in, value: [{value}], effect: deny}}");
+        let said = wrong(&with(&format!("rules: [{rule}]")));
+        assert!(said.contains("the key `a` in `rules[0].value[0]"), "{value}: {said}");
+        assert!(said.contains("stands here a second time"), "{value}: {said}");
+    }
+}
+
+#[test]
 fn reads_a_file_that_is_regular_small_and_utf8_and_no_other() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("p.yaml");

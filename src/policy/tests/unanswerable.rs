@@ -165,6 +165,42 @@ fn lists_are_bounded() {
     assert!(wrong(&text).contains("has 1001 entries, and a set has at most 1000"));
 }
 
+#[test]
+fn lists_and_names_may_be_as_long_as_their_bounds() {
+    let tools = vec!["{tool: rm}"; 10_000].join(", ");
+    let text = asking(DENY, &format!("{{human_escalation: {{tools: [{tools}]}}}}"));
+    assert!(wrong(&text).starts_with("nothing is wrong"));
+    // The keys are the same, and that is what is wrong.
+    let members = vec![format!("{{id: a, public_key: \"{}\"}}", KEYS[0]); 1000].join(", ");
+    let text = with(&format!("approval_sets: {{prod: {{members: [{members}]}}}}"));
+    assert!(!wrong(&text).contains("a set has at most 1000"));
+    let named = |name: &str| {
+        let member = format!("{{id: a, public_key: \"{}\"}}", KEYS[0]);
+        wrong(&with(&format!("approval_sets: {{\"{name}\": {{members: [{member}]}}}}")))
+    };
+    assert!(named(&"n".repeat(128)).starts_with("nothing is wrong"));
+    for name in [&*"n".repeat(129), &"n".repeat(200), " ", "a\\tb"] {
+        let said = "the name of an approval set must be 1 to 128 bytes";
+        assert!(named(name).contains(said), "{name}: {}", named(name));
+    }
+}
+
+#[test]
+fn a_wait_may_be_as_long_as_the_question_lives() {
+    let warned = |wait: u32| {
+        let text = asking(
+            DENY,
+            &format!(
+                "{{approve_high_risk: true, human_escalation: {{approval_set_id: prod, \
+                     wait_ms: {wait}, ttl_seconds: 1}}}}"
+            ),
+        );
+        warnings(&text).iter().any(|it| it.contains("longer than `ttl_seconds`"))
+    };
+    assert!(!warned(1000));
+    assert!(warned(1001));
+}
+
 /// `enforcement`, `security.side_effects`, and the warnings: `H` is `human_escalation`.
 const HARDLY_MEANT: [(&str, &str, &[&str]); 11] = [
     (DENY, ASK, &[]),

@@ -75,15 +75,13 @@ impl ApprovalDesk {
     ///
     /// The file cannot be read, or a row is damaged.
     pub fn list(&self, which: Which, at_most: u32) -> Result<Vec<Listed>, DbError> {
-        let mut db = self.connection.borrow_mut();
-        // One view of the file for all of it, and one lock instead of one for each row.
-        let db = db.transaction()?;
+        let db = self.connection.borrow();
         self.seen.set(approvals::version(&db)?);
         let found = match which {
             Which::Pending => approvals::pending(&db, at_most)?,
             Which::All => approvals::all(&db, at_most)?,
         };
-        Ok(found.into_iter().rev().map(listed).collect())
+        Ok(found.into_iter().rev().map(Listed::from).collect())
     }
 
     /// The one with this id; `None` where there is none.
@@ -93,8 +91,7 @@ impl ApprovalDesk {
     /// The file cannot be read, or the row is damaged.
     pub fn show(&self, id: EscalationId) -> Result<Option<Listed>, DbError> {
         let db = self.connection.borrow();
-        let found = approvals::by_id(&db, id)?.map(|row| row.with_shown(&db)).transpose()?;
-        Ok(found.map(listed))
+        Ok(approvals::shown_by_id(&db, id)?.map(Listed::from))
     }
 
     /// The id that begins with these hex digits, of either case: at least 6.
@@ -147,8 +144,10 @@ impl ApprovalDesk {
     }
 }
 
-fn listed(RowWithShown { kept, shown }: RowWithShown) -> Listed {
-    Listed { kept, shown }
+impl From<RowWithShown> for Listed {
+    fn from(RowWithShown { kept, shown }: RowWithShown) -> Self {
+        Self { kept, shown }
+    }
 }
 
 /// The first and the last id that begin so.

@@ -62,6 +62,8 @@ fn an_entry_allows_what_it_names_and_nothing_beside_it() {
         ("https://api.example.com/v1*", "https://api.example.com/v1//../v1/../../admin", false),
         ("https://api.example.com/v1*", "https://api.example.com/v1/..;/admin", false),
         ("https://api.example.com/v1*", "https://api.example.com/V1", false),
+        // Where it leads is below, but not for a reader that does not resolve it.
+        ("https://api.example.com/v1*", "https://api.example.com/v1/a/../b", false),
         ("https://api.example.com/*", "https://api.example.com/a/../b%2f", true),
         ("https://api.example.com/*", "https://api.example.com", true),
         ("https://api.example.com/*", "https://api.example.com.evil.test/", false),
@@ -167,6 +169,9 @@ fn a_trick_is_refused_whatever_the_list_has() {
     assert!(judged(&["[::ffff:127.0.0.1]"], "http://[::ffff:7f00:1]/").is_ok());
     let long = format!("https://api.example.com/{}", "x".repeat(20_000));
     assert_eq!(judged(&wide, &long), Err(Fault::TooLong));
+    let url = |length: usize| format!("https://api.example.com/{}", "x".repeat(length - 24));
+    assert!(judged(&["*.example.com"], &url(16 * 1024)).is_ok());
+    assert_eq!(judged(&["*.example.com"], &url(16 * 1024 + 1)), Err(Fault::TooLong));
     let labels = format!("https://{}com/", "a.".repeat(200));
     assert_eq!(judged(&wide, &labels), Err(Fault::Host));
     let label = format!("https://{}.com/", "a".repeat(64));
@@ -345,5 +350,24 @@ proptest! {
     fn no_text_makes_a_reader_panic(text in ".{0,60}") {
         assert!(Address::read(&text).is_err() || text.contains("://"));
         assert!(EgressEntry::parse(&text).is_ok() || !text.is_ascii() || text.len() < 100);
+    }
+}
+
+#[test]
+fn an_entry_that_is_none_says_what_is_wrong_with_it() {
+    let entry = |length: usize| format!("https://a.example/{}*", "x".repeat(length - 19));
+    assert!(EgressEntry::parse(&entry(1024)).is_ok());
+    let (long, longer) = (entry(1025), entry(2000));
+    for (entry, said) in [
+        (&*long, "which is longer than 1024 bytes"),
+        (&longer, "which is longer than 1024 bytes"),
+        ("ana@a.example", "which has a user name"),
+        ("https://ana@a.example/*", "which has a user name"),
+        ("a.example:0", "whose port is no number from 1 to 65535"),
+        ("a.example:x", "whose port is no number from 1 to 65535"),
+        ("a..example", "which is no host that every reader reads alike"),
+    ] {
+        let found = EgressEntry::parse(entry).unwrap_err();
+        assert!(found.contains(said), "{entry}: {found}");
     }
 }

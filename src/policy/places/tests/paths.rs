@@ -238,6 +238,46 @@ fn an_entry_covers_another_exactly_when_it_allows_all_that_the_other_does() {
     }
 }
 
+#[test]
+fn a_path_may_have_4096_bytes_and_no_more() {
+    let path = |length: usize| format!("/{}", "x".repeat(length - 1));
+    assert!(list(&["/*"]).judge(&path(4096), &NoDisk).is_ok());
+    assert_eq!(list(&["/*"]).judge(&path(4097), &NoDisk), Err(Fault::TooLong));
+    assert!(base(&path(4096)).is_ok());
+    for length in [4097, 5000] {
+        let said = base(&path(length)).unwrap_err();
+        assert!(said.contains("which is longer than 4096 bytes"), "{said}");
+    }
+}
+
+#[test]
+fn the_disk_of_this_machine_says_where_a_path_leads() {
+    let tree = tempfile::tempdir().unwrap();
+    let top = tree.path().canonicalize().unwrap();
+    let root = top.join("root");
+    fs::create_dir_all(root.join("dir")).unwrap();
+    fs::write(root.join("file"), "").unwrap();
+    symlink("file", root.join("inside")).unwrap();
+    symlink(&top, root.join("outside")).unwrap();
+    let roots = list(&[&format!("{}/*", root.display())]);
+    for (way, judged) in [
+        ("file", Ok(0)),
+        ("dir", Ok(0)),
+        ("dir/new", Ok(0)),
+        ("new/below", Ok(0)),
+        // Nothing can be below a file, so nothing leads out of there.
+        ("file/below", Ok(0)),
+        ("inside", Ok(0)),
+        ("outside", Err(Fault::Outside)),
+        ("outside/x", Err(Fault::Outside)),
+        // A name that no disk takes cannot be looked up.
+        (&*"x".repeat(300), Err(Fault::Unreadable)),
+    ] {
+        let path = root.join(way);
+        assert_eq!(roots.judge(path.to_str().unwrap(), &LocalDisk), judged, "{way}");
+    }
+}
+
 const NAMES: [&str; 6] = ["a", "b", "c", "..", ".", "d"];
 
 /// A path of made-up names, relative or from the top of the tree.

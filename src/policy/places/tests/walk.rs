@@ -183,3 +183,17 @@ fn a_long_name_is_not_kept_once_for_each_place_below_it() {
     let kept: usize = found.places.iter().map(|place| place.pointer.len()).sum();
     assert!(kept <= 1000 * 260, "{kept} bytes");
 }
+
+#[test]
+fn arguments_that_are_as_deep_as_the_limits_allow_are_looked_at() {
+    let policy = policy(LISTS, "[]");
+    let deep = |levels: usize| {
+        let inner = json!({"url": "https://api.example.com/"});
+        (2..levels).fold(inner, |inner, _| json!({"a": inner}))
+    };
+    assert_eq!(outside(&policy, &json!({}), &deep(257)), (None, None));
+    let whole = Some(String::new());
+    for levels in [259, 400] {
+        assert_eq!(outside(&policy, &json!({}), &deep(levels)), (whole.clone(), whole.clone()));
+    }
+}

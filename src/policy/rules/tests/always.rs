@@ -53,6 +53,9 @@ fn rules_that_some_arguments_pass_close_nothing() {
     for rules in [
         vec![deny("", json!({"op": "exists", "value": false}))],
         vec![deny("", json!({"op": "eq", "value": {"a": 1}}))],
+        // All arguments are a map, but not all are this one.
+        vec![deny("", json!({"op": "eq", "value": {}}))],
+        vec![deny("", json!({"op": "ne", "value": {"a": 1}}))],
         vec![deny("", json!({"op": "len_gt", "value": 0}))],
         vec![deny("/a", json!({"op": "exists"}))],
         vec![deny("/a", json!({"op": "exists", "value": false}))],

@@ -48,6 +48,26 @@ fn a_value_that_does_not_suit_its_operator_is_refused_with_its_place() {
 }
 
 #[test]
+fn what_is_as_long_as_it_may_be_is_read_and_one_more_is_refused() {
+    let is_read = |op: &str, value: Value| {
+        wrong(&json!([rule("r", op, &value, "deny")])).starts_with("nothing is wrong")
+    };
+    let text = |length: usize| json!("x".repeat(length));
+    let list = |length: usize| -> Value { (0..length).map(|at| json!(at)).collect() };
+    for op in ["glob", "regex"] {
+        assert!(is_read(op, text(1024)) && !is_read(op, text(1025)), "{op}");
+    }
+    assert!(is_read("in", list(10_000)));
+    let found = wrong(&json!([rule("r", "in", &list(10_001), "deny")]));
+    assert!(found.contains("must be a list of 1 to 10000 values for `in`, found 10001"), "{found}");
+    let pointer = |length: usize| {
+        wrong(&other("pointer", Some(json!(format!("/{}", "a".repeat(length - 1))))))
+    };
+    assert!(pointer(1024).starts_with("nothing is wrong"), "{}", pointer(1024));
+    assert!(pointer(1025).contains("must be at most 1024 bytes, found 1025"), "{}", pointer(1025));
+}
+
+#[test]
 fn a_key_of_a_rule_that_is_wrong_is_told_with_the_fix() {
     for (rules, said) in [
         (other("op", Some(json!("equals"))), "`rules[0].op` must be one of `eq`, `ne`, "),

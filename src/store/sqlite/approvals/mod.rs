@@ -20,6 +20,6 @@ mod store;
 mod tests;
 
 pub(super) use events::vote;
-pub(super) use rows::{RowWithShown, all, by_id, ids_between, pending, version};
+pub(super) use rows::{RowWithShown, all, ids_between, pending, shown_by_id, version};
 
 pub use store::SqliteApprovals;

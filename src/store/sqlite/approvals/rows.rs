@@ -26,10 +26,9 @@ pub(in crate::store::sqlite) struct RowWithShown {
 
 const FIND: &str =
     "SELECT number, stream, id, sha256, ended, spent_at, version, votes, escalation FROM approvals";
-
-/// The same, with what approvers are shown.
-const LIST: &str = "SELECT number, stream, id, sha256, ended, spent_at, version, votes, escalation, \
-                    salt, shown FROM approvals";
+/// In one pass, where lists are long.
+const FIND_SHOWN: &str = "SELECT number, stream, id, sha256, ended, spent_at, version, votes, \
+                          escalation, salt, shown FROM approvals";
 
 const BY_ID: &str = "WHERE id = ?1";
 const OPEN: &str =
@@ -39,7 +38,6 @@ const OVERDUE: &str = "WHERE stream = ?1 AND ended IS NULL AND expires_at <= ?2 
 const PENDING: &str = "WHERE ended IS NULL ORDER BY number DESC LIMIT ?1";
 const ALL: &str = "ORDER BY number DESC LIMIT ?1";
 
-const SHOWN: &str = "SELECT salt, shown FROM approvals WHERE number = ?1";
 const IDS: &str = "SELECT id FROM approvals WHERE id BETWEEN ?1 AND ?2 LIMIT 2";
 const VOTES: &str = "SELECT body FROM approval_votes WHERE approval = ?1 ORDER BY place";
 
@@ -61,8 +59,8 @@ const CHANGED: &str = "SELECT id, version FROM approvals WHERE version > ?1 ORDE
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
     let of = |rest: &&str| format!("{FIND} {rest}");
-    let found = [BY_ID, OPEN, OVERDUE].iter().map(of).chain([format!("{LIST} {PENDING}")]);
-    let others = [SHOWN, IDS, VOTES, INSERT, SAVE, SPEND, ADD_VOTE, VERSION, NEXT_VERSION, CHANGED];
+    let found = [BY_ID, OPEN, OVERDUE, PENDING].iter().map(of);
+    let others = [IDS, VOTES, INSERT, SAVE, SPEND, ADD_VOTE, VERSION, NEXT_VERSION, CHANGED];
     found.chain(others.map(str::to_owned)).collect()
 }
 
@@ -88,12 +86,20 @@ pub(super) fn overdue(db: &Connection, stream: &str, now: Timestamp) -> Result<V
     Ok(found.into_iter().map(|row| row.kept).collect())
 }
 
+/// With what approvers are shown.
+pub(in crate::store::sqlite) fn shown_by_id(
+    db: &Connection,
+    id: EscalationId,
+) -> Result<Option<RowWithShown>, DbError> {
+    Ok(find_with(db, (FIND_SHOWN, BY_ID), [id.as_bytes()], with_shown)?.pop())
+}
+
 /// Those that nothing has decided, newest first.
 pub(in crate::store::sqlite) fn pending(
     db: &Connection,
     at_most: u32,
 ) -> Result<Vec<RowWithShown>, DbError> {
-    list(db, PENDING, at_most)
+    find_with(db, (FIND_SHOWN, PENDING), [at_most], with_shown)
 }
 
 /// All of them, newest first.
@@ -101,7 +107,7 @@ pub(in crate::store::sqlite) fn all(
     db: &Connection,
     at_most: u32,
 ) -> Result<Vec<RowWithShown>, DbError> {
-    list(db, ALL, at_most)
+    find_with(db, (FIND_SHOWN, ALL), [at_most], with_shown)
 }
 
 /// The first two ids in this range.
@@ -201,45 +207,32 @@ impl Row {
         (self.kept.version, self.kept.spent_at) = (version, Some(now));
         Ok(spent == 1)
     }
-
-    /// Reads what approvers are shown as well.
-    pub(in crate::store::sqlite) fn with_shown(
-        self,
-        db: &Connection,
-    ) -> Result<RowWithShown, DbError> {
-        let shown = db
-            .prepare_cached(SHOWN)?
-            .query_row([self.number], |row| Ok(Shown { salt: row.get(0)?, text: row.get(1)? }))?;
-        RowWithShown::of(self.kept, shown)
-    }
-}
-
-impl RowWithShown {
-    fn of(kept: Kept, shown: Shown) -> Result<Self, DbError> {
-        let is_whole = shown.digest() == kept.escalation.shown();
-        if is_whole { Ok(Self { kept, shown }) } else { Err(DbError::Damaged) }
-    }
-}
-
-fn list(db: &Connection, rest: &str, at_most: u32) -> Result<Vec<RowWithShown>, DbError> {
-    let mut find = db.prepare_cached(&format!("{LIST} {rest}"))?;
-    let mut rows = find.query([at_most])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let shown = Shown { salt: row.get(9)?, text: row.get(10)? };
-        found.push(RowWithShown::of(load(db, row)?.kept, shown)?);
-    }
-    Ok(found)
 }
 
 fn find(db: &Connection, rest: &str, of: impl Params) -> Result<Vec<Row>, DbError> {
-    let mut find = db.prepare_cached(&format!("{FIND} {rest}"))?;
+    find_with(db, (FIND, rest), of, load)
+}
+
+fn find_with<T>(
+    db: &Connection,
+    (find, rest): (&str, &str),
+    of: impl Params,
+    load: impl Fn(&Connection, &rusqlite::Row<'_>) -> Result<T, DbError>,
+) -> Result<Vec<T>, DbError> {
+    let mut find = db.prepare_cached(&format!("{find} {rest}"))?;
     let mut rows = find.query(of)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(load(db, row)?);
     }
     Ok(found)
+}
+
+fn with_shown(db: &Connection, row: &rusqlite::Row<'_>) -> Result<RowWithShown, DbError> {
+    let Row { kept, .. } = load(db, row)?;
+    let shown = Shown { salt: row.get(9)?, text: row.get(10)? };
+    let is_whole = shown.digest() == kept.escalation.shown();
+    if is_whole { Ok(RowWithShown { kept, shown }) } else { Err(DbError::Damaged) }
 }
 
 fn load(db: &Connection, row: &rusqlite::Row<'_>) -> Result<Row, DbError> {
