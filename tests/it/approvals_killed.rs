@@ -397,7 +397,9 @@ async fn each_of_two_servers_on_one_directory_records_the_questions_that_it_has_
         say(server, &request(&house, number, &format!("story {number}"), None)).await;
         ids.push(id_in(&hear(server).await.unwrap()));
     }
-    ids.iter().for_each(|id| approve(&house, id, "bo"));
+    for id in &ids {
+        approve(&house, id, "bo");
+    }
     // A grant may be spent at either server; what it is about stays in the log of the one that asked.
     say(&mut servers[1], &request(&house, 2, "story 0", Some(&ids[0]))).await;
     assert_eq!(hear(&mut servers[1]).await, None);
