@@ -1,11 +1,12 @@
 //! The command line of `server_stdio` and `server_http`.
 
+use sec0::audit::Stream;
 use sec0::{AuditMode, Sec0Options, Sec0SecurityLayer};
 use std::fmt;
 use std::path::PathBuf;
 
 const USAGE: &str = "usage: --policy FILE --dir DIR [--mode batch|blocking|blocking-strict] \
-                     [--addr HOST:PORT] [--lock FILE] [--bare]";
+                     [--addr HOST:PORT] [--lock FILE] [--writer ID] [--bare]";
 
 #[derive(Debug, Default)]
 pub(crate) struct Options {
@@ -15,6 +16,7 @@ pub(crate) struct Options {
     mode: Option<AuditMode>,
     policy: Option<PathBuf>,
     dir: Option<PathBuf>,
+    writer: Option<Stream>,
 }
 
 /// Why the program does not go on. What `main` returns is shown in its debug form: here, its text.
@@ -43,6 +45,7 @@ impl Options {
                 "--dir" => options.dir = Some(value()?.into()),
                 "--addr" => options.addr = Some(value()?),
                 "--lock" => options.lock = Some(value()?.into()),
+                "--writer" => options.writer = Some(Stream::of_writer(&value()?)?),
                 "--bare" => options.bare = true,
                 "--mode" => options.mode = Some(value()?.parse()?),
                 other => Err(format!("unknown option `{other}`; {USAGE}"))?,
@@ -59,6 +62,9 @@ impl Options {
         let mut options = Sec0Options::from_watched_policy_file(policy)?.audit_dir(dir);
         if let Some(mode) = self.mode {
             options = options.audit_mode(mode);
+        }
+        if let Some(writer) = &self.writer {
+            options = options.writer_id(writer.clone());
         }
         if let Some(lock) = &self.lock {
             options = options.lock_file(lock);

@@ -114,6 +114,6 @@ fn whole(count: usize) -> f64 {
 }
 
 /// A whole number near `wanted`, 20 to 5,000.
-fn turns(wanted: f64) -> usize {
+pub(crate) fn turns(wanted: f64) -> usize {
     (20..5_000).find(|turns| whole(*turns) >= wanted).unwrap_or(5_000)
 }

@@ -18,8 +18,15 @@
 //!
 //! `reload`: the latencies while 10,000 rules are read and taken again and again on another core;
 //! `vs_bare` is the median against that without it, `still_p99_us` the other percentile without it.
+//!
+//! `ask`: calls that follow each other and are refused with the id of a question; `vs_limit` is against
+//! one durable insert of the same bytes. `decide`: from the commit of a decision on another connection
+//! to the answer of the call that was held for it. `list_10000`: opening the store and listing 10,000
+//! questions. `idle_1000`: `cpu_percent` of one core with 1,000 calls held and 10,000 more questions
+//! pending, while nothing happens for three seconds.
 #![expect(clippy::print_stdout, reason = "the rows are the program's answer")]
 
+mod approvals;
 mod commit;
 mod duplex;
 mod durable;

@@ -11,6 +11,7 @@ use crate::sign::Signer;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
@@ -73,6 +74,23 @@ struct Recording {
     after: u64,
     /// Lines that the log has, and may not be durable there.
     open: VecDeque<(u64, oneshot::Receiver<()>)>,
+    /// The number of the last line that is durable there, until the store is told.
+    durable: Option<u64>,
+}
+
+impl Recording {
+    /// Waits until the first line that the log has is durable there: then there is room for another.
+    ///
+    /// # Errors
+    ///
+    /// There is none, so it is not these that take the room; or the log has ended.
+    async fn one_synced(&mut self) -> Result<(), StoreError> {
+        let (number, synced) = self.open.front_mut().ok_or(StoreError::Full)?;
+        synced.await.map_err(|_the_log_has_ended| StoreError::Closed)?;
+        self.durable = Some(*number);
+        self.open.pop_front();
+        Ok(())
+    }
 }
 
 impl Approvals {
@@ -182,8 +200,13 @@ impl Approvals {
             let lines = self.store.lines(&self.stream, recording.after).await?;
             let is_last = lines.len() < PAGE;
             for line in lines {
-                let event = event(&line, self.clock.wall())?;
-                let synced = self.log.event_synced(event).ok_or(StoreError::Full)?;
+                let wall = self.clock.wall();
+                let synced = loop {
+                    match self.log.event_synced(event(&line, wall)?) {
+                        Some(synced) => break synced,
+                        None => recording.one_synced().await?,
+                    }
+                };
                 recording.open.push_back((line.number, synced));
                 recording.after = line.number;
             }
@@ -212,7 +235,7 @@ impl Approvals {
     /// Tells the store which lines the log has for good.
     async fn confirm(&self) -> Result<(), StoreError> {
         let mut recording = self.recording.lock().await;
-        let mut up_to = None;
+        let mut up_to = recording.durable.take();
         while let Some((number, synced)) = recording.open.front_mut() {
             match synced.try_recv() {
                 Ok(()) => up_to = Some(*number),
@@ -228,18 +251,25 @@ impl Approvals {
         }
     }
 
-    /// Looks at what time has decided, and at what the log lacks.
+    /// Looks at what time has decided, and at what the log lacks. One that cannot be settled keeps
+    /// no vote on another from being recorded.
     async fn turn(&self) -> Result<(), StoreError> {
+        let settled = self.settle_overdue().await;
+        let recorded = self.record().await;
+        let confirmed = self.confirm().await;
+        self.forget();
+        settled.and(recorded).and(confirmed)
+    }
+
+    async fn settle_overdue(&self) -> Result<(), StoreError> {
         let overdue = self.store.overdue(&self.stream, self.clock.wall()).await?;
+        let mut settled = Ok(());
         for Kept { escalation, .. } in overdue {
             let id = escalation.id();
             self.learn(&escalation);
-            self.store.settle(id, self.moment(id)).await?;
+            settled = settled.and(self.store.settle(id, self.moment(id)).await.map(drop));
         }
-        self.record().await?;
-        self.confirm().await?;
-        self.forget();
-        Ok(())
+        settled
     }
 
     /// Forgets what can no longer be used by anybody.
@@ -334,8 +364,8 @@ fn keep(approvals: &Weak<Approvals>, store: &dyn ApprovalStore, ends: &AtomicBoo
     while !ends.load(Ordering::Acquire) {
         {
             let Some(approvals) = approvals.upgrade() else { return };
-            let turned = wait_for(&mut Box::pin(approvals.turn()), ANSWERED, ends);
-            match turned {
+            let turn = || wait_for(&mut Box::pin(approvals.turn()), ANSWERED, ends);
+            match without_panic(turn).unwrap_or_else(|error| Some(Err(error))) {
                 Some(Err(error)) if !is_failing => {
                     is_failing = true;
                     tracing::error!(%error, "what happens to approvals cannot be recorded for now");
@@ -348,10 +378,16 @@ fn keep(approvals: &Weak<Approvals>, store: &dyn ApprovalStore, ends: &AtomicBoo
             }
         }
         // A store that cannot say is not asked again at once.
-        if let Some(Err(_)) = wait_for(&mut store.stirred(), TURN, ends) {
+        let stirred = without_panic(|| wait_for(&mut store.stirred(), TURN, ends));
+        if let Ok(Some(Err(_))) | Err(_) = stirred {
             thread::park_timeout(TURN);
         }
     }
+}
+
+/// A store that panics has failed; the thread goes on.
+fn without_panic<T>(act: impl FnOnce() -> T) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(act)).map_err(|_payload| StoreError::Failed("it panicked".into()))
 }
 
 #[cfg(test)]
@@ -428,10 +464,10 @@ mod tests {
         let clock = Arc::new(Hands(System.monotonic(), Mutex::default()));
         let shared: Arc<dyn Clock> = clock.clone();
         let signer = Arc::new(LocalDevSigner::from_seed([1; 32]));
-        let options = LogOptions::new(Site::middleware("acme", "30d"), signer, sink);
+        let options = LogOptions::new(Site::middleware("acme", "30d"), signer.clone(), sink);
         let log = Log::open(options.clock(Arc::clone(&shared))).unwrap();
         let store = Arc::new(MemoryApprovals::default());
-        (Approvals::open(store, None, log, shared).unwrap(), clock)
+        (Approvals::open(store, None, log, shared, signer).unwrap(), clock)
     }
 
     #[test]

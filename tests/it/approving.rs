@@ -89,11 +89,11 @@ pub(crate) fn id_of(denial: &Value) -> String {
     denial["escalation_id"].as_str().unwrap_or_else(|| panic!("{denial:#}")).to_owned()
 }
 
-fn desk(house: &House) -> ApprovalDesk {
+pub(crate) fn desk(house: &House) -> ApprovalDesk {
     ApprovalDesk::open(&house.audit()).unwrap()
 }
 
-fn listed(house: &House, id: &str) -> Listed {
+pub(crate) fn listed(house: &House, id: &str) -> Listed {
     let desk = desk(house);
     let Found::One(id) = desk.find(id).unwrap() else { panic!("{id} is not there") };
     desk.show(id).unwrap().unwrap()

@@ -13,9 +13,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
 /// The example server, spoken to line by line: nothing stands between a test and its pipes.
-struct Server {
-    child: Child,
-    stdin: ChildStdin,
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    pub(crate) stdin: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
 }
 
@@ -31,9 +31,13 @@ const GREETING: &str = concat!(
 impl Server {
     /// Starts it, and does not wait for anything.
     async fn spawn(house: &House, mode: &str) -> Self {
+        Self::spawn_with(house, &["--mode", mode]).await
+    }
+
+    async fn spawn_with(house: &House, more: &[&str]) -> Self {
         let mut command = example("server_stdio");
         command.arg("--policy").arg(house.policy()).arg("--dir").arg(house.audit());
-        command.args(["--mode", mode]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(more).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         // One that does not start reads nothing; it says why on its stderr.
@@ -43,15 +47,19 @@ impl Server {
     }
 
     /// Starts it and waits until it serves.
-    async fn start(house: &House, mode: &str) -> Self {
-        let mut server = Self::spawn(house, mode).await;
+    pub(crate) async fn start(house: &House, mode: &str) -> Self {
+        Self::start_with(house, &["--mode", mode]).await
+    }
+
+    pub(crate) async fn start_with(house: &House, more: &[&str]) -> Self {
+        let mut server = Self::spawn_with(house, more).await;
         let greeting = server.answer().await.expect("the server did not start");
         assert_eq!(greeting["result"]["serverInfo"]["name"], "demo");
         server
     }
 
     /// What it says next; `None` when it has ended.
-    async fn answer(&mut self) -> Option<Value> {
+    pub(crate) async fn answer(&mut self) -> Option<Value> {
         let line = tokio::time::timeout(PATIENCE, self.answers.next_line()).await.unwrap();
         // A kill may cut the last line short.
         line.unwrap().and_then(|line| serde_json::from_str(&line).ok())
@@ -68,7 +76,7 @@ impl Server {
     }
 
     /// Closes its stdin, and waits for its end.
-    async fn close(self) -> ExitStatus {
+    pub(crate) async fn close(self) -> ExitStatus {
         let Self { mut child, stdin, .. } = self;
         drop(stdin);
         ended(&mut child).await
@@ -193,11 +201,11 @@ async fn no_kill_takes_the_record_of_a_call_that_was_answered_in_blocking_strict
 }
 
 /// A small file system in memory, until it is dropped.
-struct Mount(PathBuf);
+pub(crate) struct Mount(PathBuf);
 
 impl Mount {
     /// Mounts it; says so and gives `None` where this is not possible.
-    fn on(place: &Path, size: &str) -> Option<Self> {
+    pub(crate) fn on(place: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(place).unwrap();
         let options = format!("size={size},mode=0700");
         let mounted = rustix::process::geteuid().is_root()
@@ -213,7 +221,7 @@ impl Mount {
     }
 
     /// Takes all the room there is.
-    fn fill(&self) -> PathBuf {
+    pub(crate) fn fill(&self) -> PathBuf {
         let path = self.0.join("ballast");
         let mut ballast = File::create(&path).unwrap();
         while ballast.write_all(&[b'x'; 4096]).is_ok() {}

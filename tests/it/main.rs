@@ -19,6 +19,8 @@ mod tools;
 mod approval_attacks;
 mod approval_token;
 mod approvals;
+mod approvals_damaged;
+mod approvals_killed;
 mod approving;
 mod arguments;
 mod asking;

@@ -19,6 +19,11 @@ pub enum DbError {
     /// It is another program's.
     #[error("`{0}` is a database, but not one of sec0; move it away")]
     Foreign(PathBuf),
+    /// Its file was removed, or another was put in its place.
+    #[error(
+        "`{0}` was removed or replaced while it was open; put it back, or start the server anew"
+    )]
+    Gone(PathBuf),
     /// It is missing, and was not to be made.
     #[error(
         "`{0}` does not exist; name the audit directory of a server that uses idempotency keys or approvals"

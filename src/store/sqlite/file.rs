@@ -12,6 +12,9 @@ use std::time::Duration;
 /// How long a transaction waits for one of another process.
 const BUSY: Duration = Duration::from_secs(2);
 
+/// How many statements stay prepared: more than there are, so that none is read twice.
+const PREPARED: usize = 64;
+
 /// The size to which the write-ahead log is cut back.
 const WAL_BYTES: i64 = 16 << 20;
 
@@ -74,6 +77,7 @@ fn secure(path: &Path, makes: bool) -> Result<(), DbError> {
 
 fn prepare(connection: &mut Connection, path: &Path) -> Result<(), DbError> {
     connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED);
     // A file that somebody has tampered with can break no more than itself.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;

@@ -1,5 +1,6 @@
 //! The desk at which people decide: the real command on a store that a server could use.
 
+mod serving;
 mod story;
 mod strangers;
 mod watching;

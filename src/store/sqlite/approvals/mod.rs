@@ -1,7 +1,8 @@
 //! Approvals in `sec0.db`.
 //!
 //! `rows` loads and saves, `lines` is what the log has yet to get, `room` keeps the bounds, `events`
-//! puts each event into its transaction, `rounds` keeps which calls may come again. `watch` wakes whoever waits, whichever process has made
+//! puts each event into its transaction, `rounds` keeps which calls may come again. `place` is where
+//! the file was; `watch` wakes whoever waits, whichever process has made
 //! the change.
 
 mod lines;
@@ -11,6 +12,7 @@ mod room;
 
 mod events;
 mod rounds;
+mod place;
 mod watch;
 
 mod store;

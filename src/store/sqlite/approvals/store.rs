@@ -1,4 +1,5 @@
 use super::events::{self, Outcome};
+use super::place::Place;
 use super::watch::Watch;
 use super::{lines, rounds, rows};
 use crate::approval::{
@@ -26,6 +27,7 @@ const AT_A_TIME: usize = 4096;
 pub struct SqliteApprovals {
     worker: Worker,
     watch: Arc<Watch>,
+    place: Arc<Place>,
     bounds: ApprovalBounds,
     turns: Arc<Semaphore>,
 }
@@ -57,7 +59,8 @@ impl SqliteApprovals {
 
     fn over(worker: Worker, dir: &Path, bounds: ApprovalBounds) -> Result<Self, DbError> {
         let watch = Arc::new(Watch::start(file::open(dir, false)?)?);
-        Ok(Self { worker, watch, bounds, turns: Arc::new(Semaphore::new(AT_A_TIME)) })
+        let place = Arc::new(Place::of(&dir.join(FILE)));
+        Ok(Self { worker, watch, place, bounds, turns: Arc::new(Semaphore::new(AT_A_TIME)) })
     }
 
     /// What the thread that watches holds as long as it runs.
@@ -69,9 +72,14 @@ impl SqliteApprovals {
     /// Runs an event, and wakes who waits for what it has changed once that is durable.
     fn event<T: Send + 'static>(
         &self,
-        act: impl FnMut(&Connection) -> Result<Outcome<T>, DbError> + Send + 'static,
+        mut act: impl FnMut(&Connection) -> Result<Outcome<T>, DbError> + Send + 'static,
     ) -> Answer<T> {
         let (worker, turns) = (self.worker.clone(), Arc::clone(&self.turns));
+        let place = Arc::clone(&self.place);
+        let act = move |db: &Connection| {
+            place.check()?;
+            act(db)
+        };
         let waiters = Arc::clone(self.watch.waiters());
         Box::pin(async move {
             let turn = turns.acquire_owned().await.map_err(|_closed| StoreError::Closed)?;
