@@ -40,6 +40,7 @@ mod memory;
 // The way there.
 mod behind;
 mod journal;
+mod leftovers;
 mod ledger;
 mod options;
 mod queue;

@@ -1,9 +1,9 @@
 use super::aside::{Aside, Item};
 use super::day::Day;
-use super::disk::Disk;
 use super::error::ShutdownError;
 use super::event::Event;
 use super::journal::Journal;
+use super::leftovers::Leftovers;
 use super::options::LogOptions;
 use super::queue::{Ended, Entry, Health, Phase, Rest, Shared};
 use super::retention::{Retention, Turn};
@@ -85,16 +85,6 @@ pub(super) struct Dirty {
     told: Vec<oneshot::Sender<()>>,
     /// The number of the next line.
     next_seq: u64,
-}
-
-/// Files of a journal that was recovered.
-#[derive(Debug, Default)]
-pub(super) struct Leftovers {
-    disk: Option<Arc<dyn Disk>>,
-    /// Removed when everything that was in them is durable in the log.
-    files: Vec<String>,
-    /// How many records of theirs are not synced yet.
-    records: usize,
 }
 
 /// Lines of one day that are sealed and not appended yet.
@@ -371,7 +361,7 @@ impl Writer {
         self.dirty.since.get_or_insert_with(|| self.clock.monotonic());
         self.dirty.intents.append(&mut batch.intents);
         self.dirty.told.append(&mut batch.told);
-        self.leftovers.records = self.leftovers.records.saturating_sub(batch.revived);
+        self.leftovers.are_written(batch.revived);
         batch.lines.clear();
         (batch.calls, batch.others, batch.revived) = (0, 0, 0);
         Ok(())
@@ -401,9 +391,7 @@ impl Writer {
             // Whoever has gone asks the log again later.
             let (Ok(()) | Err(())) = told.send(());
         }
-        if self.leftovers.records == 0 {
-            self.leftovers.remove();
-        }
+        self.leftovers.are_synced();
         Ok(())
     }
 
@@ -433,26 +421,6 @@ impl Writer {
 impl Blocked {
     fn by(error: &io::Error) -> Self {
         Self { health: Health::Unavailable, why: error.to_string() }
-    }
-}
-
-impl Leftovers {
-    pub(super) fn new(disk: Option<Arc<dyn Disk>>, files: Vec<String>, records: usize) -> Self {
-        let mut leftovers = Self { disk, files, records };
-        if records == 0 {
-            leftovers.remove();
-        }
-        leftovers
-    }
-
-    /// Removes the files. One that stays is looked through again at the next start.
-    fn remove(&mut self) {
-        let Some(disk) = self.disk.take() else { return };
-        for name in self.files.drain(..) {
-            if let Err(error) = disk.remove(&name) {
-                tracing::warn!(name, %error, "a segment of the journal cannot be removed");
-            }
-        }
     }
 }
 

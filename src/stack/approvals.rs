@@ -11,19 +11,18 @@ use crate::sign::Signer;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::{sleep, timeout};
 
 /// How long the store may take for one answer.
-const ANSWERED: Duration = Duration::from_secs(5);
+pub(super) const ANSWERED: Duration = Duration::from_secs(5);
 
 /// How often time is looked at for escalations that nobody waits for.
-const TURN: Duration = Duration::from_secs(1);
+pub(super) const TURN: Duration = Duration::from_secs(1);
 
 /// How long the log has to make room for more lines, and how often a start waits for that.
 const ROOM: Duration = Duration::from_millis(10);
@@ -126,8 +125,8 @@ impl Approvals {
     }
 
     /// Where they are.
-    pub(super) fn store(&self) -> &dyn ApprovalStore {
-        &*self.store
+    pub(super) fn store(&self) -> &Arc<dyn ApprovalStore> {
+        &self.store
     }
 
     /// The stream of the log that records them.
@@ -253,7 +252,7 @@ impl Approvals {
 
     /// Looks at what time has decided, and at what the log lacks. One that cannot be settled keeps
     /// no vote on another from being recorded.
-    async fn turn(&self) -> Result<(), StoreError> {
+    pub(super) async fn turn(&self) -> Result<(), StoreError> {
         let settled = self.settle_overdue().await;
         let recorded = self.record().await;
         let confirmed = self.confirm().await;
@@ -325,69 +324,6 @@ fn event(line: &Line, now: Timestamp) -> Result<Event, StoreError> {
 
 fn damaged(_: impl std::error::Error) -> StoreError {
     StoreError::Failed("a line about an approval is damaged".into())
-}
-
-/// The thread that looks at approvals for which no call waits. It ends with this.
-#[derive(Debug)]
-pub(super) struct Keeper {
-    ends: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Keeper {
-    pub(super) fn start(approvals: &Arc<Approvals>) -> std::io::Result<Self> {
-        let ends = Arc::new(AtomicBool::new(false));
-        let (weak, store) = (Arc::downgrade(approvals), Arc::clone(&approvals.store));
-        let end = Arc::clone(&ends);
-        let thread = thread::Builder::new().name("sec0-approvals".to_owned());
-        let thread = thread.spawn(move || keep(&weak, &*store, &end))?;
-        Ok(Self { ends, thread: Some(thread) })
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.ends.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            if thread.join().is_err() {
-                tracing::error!("the thread `sec0-approvals` panicked");
-            }
-        }
-    }
-}
-
-/// One handle of the log is held only while something is done, so that whoever drops the layer is the
-/// one who ends the log.
-fn keep(approvals: &Weak<Approvals>, store: &dyn ApprovalStore, ends: &AtomicBool) {
-    let mut is_failing = false;
-    while !ends.load(Ordering::Acquire) {
-        {
-            let Some(approvals) = approvals.upgrade() else { return };
-            let turn = || wait_for(&mut Box::pin(approvals.turn()), ANSWERED, ends);
-            match without_panic(turn).unwrap_or_else(|error| Some(Err(error))) {
-                Some(Err(error)) if !is_failing => {
-                    is_failing = true;
-                    tracing::error!(%error, "what happens to approvals cannot be recorded for now");
-                }
-                Some(Ok(())) if is_failing => {
-                    is_failing = false;
-                    tracing::info!("what happens to approvals is recorded again");
-                }
-                Some(Ok(()) | Err(_)) | None => {}
-            }
-        }
-        // A store that cannot say is not asked again at once.
-        let stirred = without_panic(|| wait_for(&mut store.stirred(), TURN, ends));
-        if let Ok(Some(Err(_))) | Err(_) = stirred {
-            thread::park_timeout(TURN);
-        }
-    }
-}
-
-/// A store that panics has failed; the thread goes on.
-fn without_panic<T>(act: impl FnOnce() -> T) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(act)).map_err(|_payload| StoreError::Failed("it panicked".into()))
 }
 
 #[cfg(test)]

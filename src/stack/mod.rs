@@ -11,6 +11,7 @@ mod own_thread; // Waits on a thread that is no runtime's.
 mod connected; // The user at the other end of the connection.
 mod hold; // How many calls wait for somebody.
 mod approvals; // Where approvals are, and what the log has of them.
+mod keeper; // Looks after those for which no call waits.
 mod shared; // The state that the steps share.
 mod circuit; // Whether a tool is left alone for a while.
 mod expose; // Judges what lists of tools show.

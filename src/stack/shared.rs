@@ -1,4 +1,5 @@
-use super::approvals::{Approvals, Keeper};
+use super::approvals::Approvals;
+use super::keeper::Keeper;
 use super::keeping::Keeping;
 use super::lists::Lists;
 use super::lock::{Finding, LockGate};

@@ -1,5 +1,6 @@
-use super::approvals::{Approvals, Keeper};
+use super::approvals::Approvals;
 use super::connected::tell_of_other_keys;
+use super::keeper::Keeper;
 use super::lists::Lists;
 use super::lock::LockGate;
 use super::options::Sec0Options;

@@ -37,6 +37,7 @@ mod expose;
 mod fail_closed;
 mod frozen;
 mod held;
+mod holding;
 mod hostile;
 mod identity;
 mod injection;
