@@ -35,6 +35,9 @@ pub mod store; // Where what must outlive a process is kept.
 // Floor 4: the call's way.
 pub mod stack; // One tower layer per step.
 
+// Floor 5: what was written, then what is resolved.
+pub mod config; // One file for a program with hops.
+
 // The paved path.
 pub use approval::{EscalationManager, EscalationReporter, EscalationResolver};
 pub use audit::AuditSink;

@@ -11,18 +11,27 @@ pub(super) fn check(root: &Node) -> Result<Value, Vec<Problem>> {
 }
 
 /// Holds a document of another kind against its own keys.
-pub(super) fn check_as(root: &Node, document: &'static Document) -> Result<Value, Vec<Problem>> {
-    let (problems, path) = (Vec::new(), String::new());
+pub(crate) fn check_as(root: &Node, document: &'static Document) -> Result<Value, Vec<Problem>> {
+    check_at(root, document, (String::new(), Place::START))
+}
+
+/// Holds a part of a document against keys of its own: the part at this path, whose key stands there.
+pub(crate) fn check_at(
+    root: &Node,
+    document: &'static Document,
+    (path, above): (String, Place),
+) -> Result<Value, Vec<Problem>> {
+    let problems = Vec::new();
     let mut check = Check { document, problems, path, quiet: false, switch: None };
-    let value = check.value(root, &Shape::Section(document.keys), Place::START);
+    let value = check.value(root, &Shape::Section(document.keys), above);
     if check.problems.is_empty() { Ok(value) } else { Err(check.problems) }
 }
 
 /// A kind of document: what it is called, its keys, and where a key of this name belongs.
-pub(super) struct Document {
-    pub(super) what: &'static str,
-    pub(super) keys: &'static [Key],
-    pub(super) home_of: fn(&str) -> Option<String>,
+pub(crate) struct Document {
+    pub(crate) what: &'static str,
+    pub(crate) keys: &'static [Key],
+    pub(crate) home_of: fn(&str) -> Option<String>,
 }
 
 const POLICY: Document = Document { what: "policy", keys: schema::ROOT, home_of };

@@ -3,15 +3,15 @@ use std::io;
 
 /// Where in a file something stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub(super) struct Place {
-    pub(super) line: u32,
-    pub(super) column: u32,
+pub(crate) struct Place {
+    pub(crate) line: u32,
+    pub(crate) column: u32,
 }
 
 impl Place {
-    pub(super) const START: Self = Self { line: 1, column: 1 };
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
     /// Not a place in the file but the file as a whole.
-    pub(super) const WHOLE: Self = Self { line: 0, column: 0 };
+    pub(crate) const WHOLE: Self = Self { line: 0, column: 0 };
 }
 
 /// One thing that is wrong in a policy file, or worth a look.
@@ -29,7 +29,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(place: Place, path: &str, message: String) -> Self {
+    pub(crate) fn new(place: Place, path: &str, message: String) -> Self {
         Self { line: place.line, column: place.column, path: path.to_owned(), message }
     }
 }
@@ -112,7 +112,7 @@ impl std::error::Error for PolicyError {
 }
 
 /// Text of the user's for a message: at most 80 characters, and nothing that a terminal obeys.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 80;
     let mut out = String::new();
     for (count, letter) in text.chars().enumerate() {

@@ -333,7 +333,7 @@ pub(super) fn home_of(name: &str) -> Option<String> {
 
 /// Shows every key of `keys` and below to `visit`, with its path: `[]` stands for any entry of a
 /// list, `*` for any key of the user's own.
-pub(super) fn every_key(keys: &'static [Key], under: &str, visit: &mut impl FnMut(&str, &Key)) {
+pub(crate) fn every_key(keys: &'static [Key], under: &str, visit: &mut impl FnMut(&str, &Key)) {
     for key in keys {
         let path = joined(under, key.name);
         visit(&path, key);

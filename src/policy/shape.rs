@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// What a key's value may be.
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// `true` or `false`.
     Flag,
     /// A number from the first to the second, both included; `u32::MAX` is no upper bound.
@@ -33,26 +33,26 @@ pub(super) enum Shape {
 }
 
 /// One key of a section.
-pub(super) struct Key {
-    pub(super) name: &'static str,
-    pub(super) shape: Shape,
-    pub(super) required: bool,
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) required: bool,
     /// Where it must stand although it is not required everywhere.
-    pub(super) needed: Option<Needed>,
-    pub(super) stands: Stands,
+    pub(crate) needed: Option<Needed>,
+    pub(crate) stands: Stands,
 }
 
 /// Where a section must have a key: where `other` has this word, or where it has not.
 #[derive(Clone, Copy)]
-pub(super) struct Needed {
-    pub(super) other: &'static str,
-    pub(super) word: &'static str,
-    pub(super) is: bool,
+pub(crate) struct Needed {
+    pub(crate) other: &'static str,
+    pub(crate) word: &'static str,
+    pub(crate) is: bool,
 }
 
 /// What this version does with a key.
 #[derive(Clone, Copy)]
-pub(super) enum Stands {
+pub(crate) enum Stands {
     /// It is enforced: the value goes into the document.
     Enforced,
     /// It is right in either form and changes nothing in this version.
@@ -67,7 +67,7 @@ pub(super) enum Stands {
 
 /// The value of a refused key that asks for nothing, and so is accepted.
 #[derive(Clone, Copy)]
-pub(super) enum Unless {
+pub(crate) enum Unless {
     /// None: the key itself asks for something.
     Absent,
     /// `false`, `0`, an empty list or an empty map: what [`Shape::off`] says.
@@ -79,21 +79,21 @@ pub(super) enum Unless {
 }
 
 /// Any number that a limit can be.
-pub(super) const AMOUNT: Shape = Shape::Number(0, u32::MAX);
+pub(crate) const AMOUNT: Shape = Shape::Number(0, u32::MAX);
 /// A count of at least one.
-pub(super) const COUNT: Shape = Shape::Number(1, u32::MAX);
+pub(crate) const COUNT: Shape = Shape::Number(1, u32::MAX);
 /// Text with at least one character.
-pub(super) const WORDS: Shape = Shape::Text(not_blank);
+pub(crate) const WORDS: Shape = Shape::Text(not_blank);
 /// How bad a finding is.
-pub(super) const SEVERITIES: Shape = Shape::OneOf(&["low", "medium", "high", "critical"]);
+pub(crate) const SEVERITIES: Shape = Shape::OneOf(&["low", "medium", "high", "critical"]);
 /// What becomes of a call that nobody decided on.
-pub(super) const TIMEOUT_ACTIONS: Shape = Shape::OneOf(&["auto_approve", "auto_reject"]);
+pub(crate) const TIMEOUT_ACTIONS: Shape = Shape::OneOf(&["auto_approve", "auto_reject"]);
 /// A list of such text.
-pub(super) const TEXTS: Shape = Shape::List(&WORDS);
+pub(crate) const TEXTS: Shape = Shape::List(&WORDS);
 
 impl Shape {
     /// What the value must be, in words that follow `must be`.
-    pub(super) fn wanted(&self) -> String {
+    pub(crate) fn wanted(&self) -> String {
         match self {
             Self::Flag => "`true` or `false`".to_owned(),
             Self::Number(least, most) if *most == u32::MAX => {
@@ -115,7 +115,7 @@ impl Shape {
     }
 
     /// How nothing is asked for in this shape.
-    pub(super) fn off(&self) -> &'static str {
+    pub(crate) fn off(&self) -> &'static str {
         match self {
             Self::Flag => "false",
             Self::Number(..) | Self::Positive => "0",
@@ -134,12 +134,12 @@ impl Shape {
 
 impl Key {
     /// An optional key that is enforced.
-    pub(super) const fn new(name: &'static str, shape: Shape) -> Self {
+    pub(crate) const fn new(name: &'static str, shape: Shape) -> Self {
         Self { name, shape, required: false, needed: None, stands: Stands::Enforced }
     }
 
     /// An optional key that is refused for `why`, unless its value asks for nothing.
-    pub(super) const fn later(
+    pub(crate) const fn later(
         name: &'static str,
         shape: Shape,
         unless: Unless,
@@ -149,54 +149,54 @@ impl Key {
     }
 
     /// An optional section none of whose keys is enforced.
-    pub(super) const fn parts(name: &'static str, keys: &'static [Self]) -> Self {
+    pub(crate) const fn parts(name: &'static str, keys: &'static [Self]) -> Self {
         let shape = Shape::Section(keys);
         Self { name, shape, required: false, needed: None, stands: Stands::Parts }
     }
 
     /// An optional key inside a value that is refused as a whole.
-    pub(super) const fn inner(name: &'static str, shape: Shape) -> Self {
+    pub(crate) const fn inner(name: &'static str, shape: Shape) -> Self {
         Self { name, shape, required: false, needed: None, stands: Stands::Inner }
     }
 
     /// True when this version does what the key says.
-    pub(super) fn is_enforced(&self) -> bool {
+    pub(crate) fn is_enforced(&self) -> bool {
         matches!(self.stands, Stands::Enforced)
     }
 
     /// The same key, which the section must have.
-    pub(super) const fn required(mut self) -> Self {
+    pub(crate) const fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
     /// The same key, which the section must have where `other` has this word.
-    pub(super) const fn required_where(mut self, other: &'static str, word: &'static str) -> Self {
+    pub(crate) const fn required_where(mut self, other: &'static str, word: &'static str) -> Self {
         self.needed = Some(Needed { other, word, is: true });
         self
     }
 
     /// The same key, which the section must have where `other` has not this word.
-    pub(super) const fn required_unless(mut self, other: &'static str, word: &'static str) -> Self {
+    pub(crate) const fn required_unless(mut self, other: &'static str, word: &'static str) -> Self {
         self.needed = Some(Needed { other, word, is: false });
         self
     }
 
     /// The same key, accepted in every valid form and without effect.
-    pub(super) const fn noted(mut self) -> Self {
+    pub(crate) const fn noted(mut self) -> Self {
         self.stands = Stands::Noted;
         self
     }
 }
 
 /// Words in backticks, with commas.
-pub(super) fn listed(words: &[&str]) -> String {
+pub(crate) fn listed(words: &[&str]) -> String {
     let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
     quoted.join(", ")
 }
 
 /// The word that is most like `found`, where one is like it at all.
-pub(super) fn nearest<'w>(found: &str, words: &[&'w str]) -> Option<&'w str> {
+pub(crate) fn nearest<'w>(found: &str, words: &[&'w str]) -> Option<&'w str> {
     // The distance takes time with the product of both lengths, and nothing this long is a slip.
     if found.len() > 64 {
         return None;
@@ -208,7 +208,7 @@ pub(super) fn nearest<'w>(found: &str, words: &[&'w str]) -> Option<&'w str> {
 }
 
 /// `; did you mean …?` where a word is like the one that was found, else `;`.
-pub(super) fn hint(found: &str, words: &[&str]) -> String {
+pub(crate) fn hint(found: &str, words: &[&str]) -> String {
     nearest(found, words).map_or_else(|| ";".to_owned(), |word| format!("; did you mean `{word}`?"))
 }
 

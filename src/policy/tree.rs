@@ -8,14 +8,14 @@ use std::fmt;
 
 /// One value of a document, with the place where it is written.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) kind: Kind,
 }
 
 /// What a value is, as YAML 1.2 reads it: `yes` and `on` are text.
 #[derive(Debug, Clone)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Nothing,
     Flag(bool),
     /// Always finite.
@@ -28,13 +28,13 @@ pub(super) enum Kind {
 
 impl Node {
     /// The value under `key`, when this is a map that has it.
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         let Kind::Map(entries) = &self.kind else { return None };
         entries.iter().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)
     }
 
     /// The text, when this is one.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.kind {
             Kind::Text(text) => Some(text),
             Kind::Nothing | Kind::Flag(_) | Kind::Number(_) | Kind::List(_) | Kind::Map(_) => None,
@@ -42,7 +42,7 @@ impl Node {
     }
 
     /// The items, when this is a list.
-    pub(super) fn items(&self) -> &[Self] {
+    pub(crate) fn items(&self) -> &[Self] {
         match &self.kind {
             Kind::List(items) => items,
             Kind::Nothing | Kind::Flag(_) | Kind::Number(_) | Kind::Text(_) | Kind::Map(_) => &[],
@@ -50,7 +50,7 @@ impl Node {
     }
 
     /// What it is, in words.
-    pub(super) fn what(&self) -> &'static str {
+    pub(crate) fn what(&self) -> &'static str {
         match self.kind {
             Kind::Nothing => "nothing",
             Kind::Flag(_) => "a boolean",
@@ -65,7 +65,7 @@ impl Node {
     ///
     /// Two files that say the same in another layout, order or quoting have the same bytes. A whole
     /// number beyond 2^53 is a map with its digits: as a number it would have those of the next.
-    pub(super) fn canonical(&self) -> Result<Vec<u8>, CanonicalError> {
+    pub(crate) fn canonical(&self) -> Result<Vec<u8>, CanonicalError> {
         canonical::to_vec(&Written::<true>(self))
     }
 }

@@ -18,7 +18,7 @@ const MOST_OF_A_NAME: usize = 256;
 const ALIAS: &str = "idempotency_missing";
 
 /// A tenant's name: it stands in every record.
-pub(super) fn tenant(text: &str) -> Result<(), String> {
+pub(crate) fn tenant(text: &str) -> Result<(), String> {
     named(text, MOST_OF_A_TENANT)
 }
 
@@ -69,7 +69,7 @@ pub(super) fn reason(text: &str) -> Result<(), String> {
 }
 
 /// A reason that this version raises and that a policy may turn into a refusal.
-pub(super) fn deny_on(text: &str) -> Result<(), String> {
+pub(crate) fn deny_on(text: &str) -> Result<(), String> {
     let reason = known(text)?;
     match reason.raised() {
         Raised::Here => Ok(()),
@@ -80,7 +80,7 @@ pub(super) fn deny_on(text: &str) -> Result<(), String> {
 }
 
 /// The reason of the policy's vocabulary that is written so.
-pub(super) fn known(text: &str) -> Result<Reason, String> {
+pub(crate) fn known(text: &str) -> Result<Reason, String> {
     match Reason::from_wire(text) {
         Ok(reason) if reason.is_in_schema() => Ok(reason),
         Ok(reason) if reason.force() == Force::InEnforce => Err(format!(

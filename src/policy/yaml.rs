@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 
 /// The most bytes of a policy file.
-pub(super) const MAX_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 /// Twice what the schema has. A level takes 40 KiB of stack in an unoptimised build, and the thread
 /// is somebody else's.
 const MAX_DEPTH: usize = 16;
@@ -22,12 +22,12 @@ pub(super) fn read(path: &Path, name: &str) -> Result<String, PolicyError> {
 }
 
 /// The bytes of a regular file, and one more than a policy may have where it is too large.
-pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     read_bounded(path, u64::try_from(MAX_BYTES).unwrap_or(u64::MAX))
 }
 
 /// The text that they are: UTF-8, of bounded size.
-pub(super) fn text(bytes: Vec<u8>, name: &str) -> Result<String, PolicyError> {
+pub(crate) fn text(bytes: Vec<u8>, name: &str) -> Result<String, PolicyError> {
     if bytes.len() > MAX_BYTES {
         return Err(PolicyError::new(name, vec![too_large()]));
     }
@@ -40,7 +40,7 @@ pub(super) fn text(bytes: Vec<u8>, name: &str) -> Result<String, PolicyError> {
 }
 
 /// The tree of a document, or the first thing that makes it unreadable.
-pub(super) fn parse(text: &str) -> Result<Node, Problem> {
+pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
     if text.len() > MAX_BYTES {
         return Err(too_large());
     }
@@ -80,8 +80,8 @@ fn options() -> Options {
 
 fn too_large() -> Problem {
     let message = format!(
-        "the file is larger than {MAX_BYTES} bytes, the most a policy may have; \
-         shorten it, for example with entries such as `mcp://server/*`"
+        "the file is larger than {MAX_BYTES} bytes, the most it may have; shorten it, a \
+         policy for example with entries such as `mcp://server/*`"
     );
     Problem::new(Place::WHOLE, "", message)
 }
@@ -98,7 +98,7 @@ fn words(error: &Error) -> String {
         Error::Budget { breach, .. } => breach_words(breach),
         Error::MultipleDocuments { .. } => SECOND_DOCUMENT.to_owned(),
         Error::MergeKeyNotAllowed { .. } => {
-            "a merge key `<<`, which a policy may not have; write the keys out".to_owned()
+            "a merge key `<<`, which is not allowed; write the keys out".to_owned()
         }
         Error::UnknownAnchor { .. } => {
             "an alias without an anchor before it; a text that starts with `*` needs quotes"
@@ -123,11 +123,11 @@ fn words(error: &Error) -> String {
 }
 
 const SECOND_DOCUMENT: &str =
-    "a second document starts here; a policy is one document, so take out the `---` or `...`";
+    "a second document starts here; the file must be one document, so take out the `---` or `...`";
 const TOO_MANY_ALIASES: &str = "too many anchors or aliases; write the values out";
 
 fn too_deep() -> String {
-    format!("nested deeper than {MAX_DEPTH} levels, which no policy needs; flatten it")
+    format!("nested deeper than {MAX_DEPTH} levels, which no such file needs; flatten it")
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "what is left counts lines and entries")]

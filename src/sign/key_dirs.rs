@@ -22,7 +22,7 @@ pub(super) fn path_of(key_ref: &str) -> Result<PathBuf, KeyError> {
 
 /// The variable that names the directories that key references may name, instead of the default
 /// ones.
-const DIRS: &str = "SEC0_SIGNER_KEY_DIRS";
+pub(crate) const DIRS: &str = "SEC0_SIGNER_KEY_DIRS";
 
 /// The directories that the environment allows now.
 pub(super) fn from_env() -> Result<Vec<PathBuf>, KeyError> {
@@ -39,7 +39,7 @@ pub(super) fn from_env() -> Result<Vec<PathBuf>, KeyError> {
 
 /// The directories that `variable`, a list with commas, allows; without it or when it is blank, the
 /// default ones.
-pub(super) fn allowed(variable: Option<&str>) -> Vec<PathBuf> {
+pub(crate) fn allowed(variable: Option<&str>) -> Vec<PathBuf> {
     match variable.filter(|list| !list.trim().is_empty()) {
         Some(list) => {
             let entries = list.split(',').map(str::trim);
@@ -70,7 +70,7 @@ fn holds(dir: &Path, resolved: &Path) -> bool {
 }
 
 /// The path from the root, with `.` and `..` taken out by their letters, as Node resolves paths.
-pub(super) fn absolute(path: &Path) -> Result<PathBuf, KeyError> {
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, KeyError> {
     let from_root = if path.is_absolute() {
         path.to_owned()
     } else {

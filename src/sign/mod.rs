@@ -17,6 +17,9 @@ mod signer;
 #[cfg(test)]
 mod tests;
 
+// Whoever names keys otherwise asks for the same directories.
+pub(crate) use key_dirs::{DIRS as KEY_DIRS_VARIABLE, absolute, allowed as allowed_key_dirs};
+
 pub use dev_signer::LocalDevSigner;
 pub use digest_key::{read_digest_key, read_digest_key_in};
 pub use ed25519::{Verifier, VerifyError, verify};

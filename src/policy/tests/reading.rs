@@ -315,17 +315,14 @@ fn what_is_no_yaml_is_named_with_its_place() {
             "1:4: an alias without an anchor before it; a text that starts with `*` needs quotes",
         ),
         ("a: &x [*x]\n".into(), "1:8: an alias inside its own anchor; write the value out"),
-        (
-            "<<: {a: 1}\n".into(),
-            "1:1: a merge key `<<`, which a policy may not have; write the keys out",
-        ),
+        ("<<: {a: 1}\n".into(), "1:1: a merge key `<<`, which is not allowed; write the keys out"),
         (
             with("---\na: 1"),
-            "8:1: a second document starts here; a policy is one document, so take out the `---` or `...`",
+            "8:1: a second document starts here; the file must be one document, so take out the `---` or `...`",
         ),
         (
             with("...\njunk"),
-            "9:1: a second document starts here; a policy is one document, so take out the `---` or `...`",
+            "9:1: a second document starts here; the file must be one document, so take out the `---` or `...`",
         ),
     ]);
 }
@@ -363,7 +360,7 @@ fn hostile_text_is_refused_before_it_costs_anything() {
             let aliases = vec![format!("*a{}", n - 1); 10].join(", ");
             format!("{text}a{n}: &a{n} [{aliases}]\n")
         });
-    let deep = "nested deeper than 16 levels, which no policy needs; flatten it";
+    let deep = "nested deeper than 16 levels, which no such file needs; flatten it";
     let aliases = "too many anchors or aliases; write the values out";
     let values = "the file has more than 200000 values; shorten it";
     for (text, said) in [

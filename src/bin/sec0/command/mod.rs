@@ -3,6 +3,7 @@
 mod approvals;
 mod audit;
 mod dedupe;
+mod doctor;
 mod keygen;
 mod policy;
 mod tools;
@@ -25,6 +26,7 @@ pub(crate) enum Command {
     /// Release idempotency keys whose calls ended unknown.
     #[command(subcommand)]
     Dedupe(dedupe::Dedupe),
+    Doctor(doctor::Doctor),
     Keygen(keygen::Keygen),
     /// Check policies.
     #[command(subcommand)]
@@ -41,6 +43,7 @@ impl Command {
             Self::Approvals(approvals) => approvals.run(out),
             Self::Audit(audit) => audit.run(out),
             Self::Dedupe(dedupe) => dedupe.run(out),
+            Self::Doctor(doctor) => doctor.run(out),
             Self::Keygen(keygen) => keygen.run(out),
             Self::Policy(policy) => policy.run(out),
             Self::Tools(tools) => tools.run(out),
