@@ -1,5 +1,5 @@
 use super::error::ConfigProblem;
-use crate::policy::{Kind, Node, Place};
+use crate::policy::reading::{Kind, Node, Place};
 use std::collections::HashMap;
 use std::ffi::OsString;
 
@@ -153,7 +153,7 @@ pub(super) fn step(name: &str, below: bool) -> String {
     match (name.chars().all(plain) && name.len() <= MAX_NAME, below) {
         (true, true) => format!(".{name}"),
         (true, false) => name.to_owned(),
-        (false, _) => format!("[\"{}\"]", crate::policy::shown(name)),
+        (false, _) => format!("[\"{}\"]", crate::policy::reading::shown(name)),
     }
 }
 

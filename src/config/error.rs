@@ -1,5 +1,6 @@
 use super::said::Said;
-use crate::policy::{Place, PolicyError, Problem};
+use crate::policy::reading::Place;
+use crate::policy::{PolicyError, Problem};
 use std::fmt;
 use std::io;
 
@@ -51,9 +52,7 @@ impl ConfigProblem {
         if fix.is_empty() {
             message.clone()
         } else if message.ends_with('.') {
-            let mut letters = fix.chars();
-            let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-            format!("{message} {first}{}", letters.as_str())
+            format!("{message} Fix: {fix}")
         } else {
             format!("{message}; {fix}")
         }

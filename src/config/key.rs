@@ -2,7 +2,7 @@ use super::environment::Lookup;
 use super::error::ConfigProblem;
 use super::said::Said;
 use super::written::{Config, Form};
-use crate::policy::Place;
+use crate::policy::reading::Place;
 use crate::sign::{KEY_DIRS_VARIABLE, KeyError, LocalDevSigner, allowed_key_dirs};
 use std::path::{Path, PathBuf};
 

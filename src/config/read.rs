@@ -7,7 +7,7 @@ use super::said::{Said, quoted};
 use super::schema::{FLAT, STANDARD};
 use super::section::Sight;
 use super::written::{Config, Environment, Form, WithoutPolicy};
-use crate::policy::{Kind, Node, Place, check_as, parse};
+use crate::policy::reading::{Kind, Node, Place, check_as, parse};
 use std::path::Path;
 
 /// A text to read, and what belongs to it.

@@ -4,7 +4,7 @@ use super::path::WrittenPath;
 use super::read::{Source, read};
 use super::said::Said;
 use super::written::{Config, Form};
-use crate::policy::{bytes, text};
+use crate::policy::reading::{bytes, text};
 use std::ffi::OsString;
 use std::fmt;
 use std::io;

@@ -3,7 +3,7 @@ use super::hop::{Hop, HopError, HopType};
 use super::path::WrittenPath;
 use super::said::Said;
 use super::written::{Config, Environment, Form, WithoutPolicy};
-use crate::policy::{Place, nearest};
+use crate::policy::reading::{Place, nearest};
 use crate::sign::LocalDevSigner;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
 use super::hop::HopType;
-use crate::policy::{hint, shown};
+use crate::policy::reading::{hint, shown};
 
 /// What the TypeScript original says too, to the letter, each of its own cause; and what to do
 /// about it, which it does not say.

@@ -3,9 +3,9 @@
 
 use super::hop::HopType;
 use super::url;
-use crate::policy::Shape::{Flag, List, OneOf, Open, Section, Text};
-use crate::policy::Unless::{Absent, Is, Off};
-use crate::policy::{AMOUNT, Document, Key, Shape, WORDS, deny_on};
+use crate::policy::reading::Shape::{Flag, List, OneOf, Open, Section, Text};
+use crate::policy::reading::Unless::{Absent, Is, Off};
+use crate::policy::reading::{AMOUNT, Document, Key, Shape, WORDS, deny_on};
 
 const EXPORT: &str = "the export of telemetry is not built yet";
 const UPLOAD: &str = "the export of the log is not built yet";
@@ -210,5 +210,5 @@ pub(super) fn of(kind: HopType) -> &'static Document {
 
 /// A tenant stands in every record. A blank one is none, and told in the words of the original.
 fn tenant(text: &str) -> Result<(), String> {
-    if text.trim().is_empty() { Ok(()) } else { crate::policy::tenant(text) }
+    if text.trim().is_empty() { Ok(()) } else { crate::policy::reading::tenant(text) }
 }

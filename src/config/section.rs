@@ -2,7 +2,7 @@ use super::environment::Written;
 use super::error::ConfigProblem;
 use super::path::WrittenPath;
 use super::said::Said;
-use crate::policy::{Kind, Node, Place};
+use crate::policy::reading::{Kind, Node, Place};
 use crate::secret::Secret;
 use std::path::Path;
 

@@ -33,6 +33,7 @@ mod pattern;
 mod places;
 mod question;
 mod rates;
+pub(crate) mod reading;
 mod rule;
 mod rules;
 mod schema;
@@ -44,16 +45,6 @@ mod verdict;
 mod why;
 mod words;
 mod yaml;
-
-// Other files of the same kind are read with the same bounds and the same words.
-pub(crate) use check::{Document, check_as, check_at};
-pub(crate) use error::{Place, shown};
-#[cfg(test)]
-pub(crate) use schema::every_key;
-pub(crate) use shape::{AMOUNT, Key, Shape, Unless, WORDS, hint, nearest};
-pub(crate) use tree::{Kind, Node};
-pub(crate) use words::{deny_on, known, tenant};
-pub(crate) use yaml::{bytes, parse, text};
 
 pub use allowlist::{Allowlist, MalformedEntry};
 pub use asking::{

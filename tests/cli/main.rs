@@ -3,6 +3,7 @@
 
 mod approvals;
 mod audit;
+mod doctor;
 mod explain;
 mod fixtures;
 mod hostile;

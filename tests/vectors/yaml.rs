@@ -1,6 +1,7 @@
-//! Other people's YAML as policies: refused with a place, in bounded time and memory.
+//! Other people's YAML as policies and as configurations: refused with a place, in bounded time and memory.
 
 use super::{Folder, rows, text, tried};
+use sec0::config::{Config, ConfigError};
 use sec0::policy::{Policy, PolicyError};
 
 #[test]
@@ -52,6 +53,7 @@ fn yaml() {
 /// Why this text is no policy: each problem in its place, and not more than somebody can read.
 fn refused(yaml: &str, name: &str) -> PolicyError {
     let error = Policy::from_yaml(yaml).expect_err(name);
+    refused_as_a_configuration(yaml, name);
     let lines = u32::try_from(yaml.split('\n').count()).unwrap();
     assert!((1..=PolicyError::MAX_PROBLEMS + 1).contains(&error.problems().len()), "{name}");
     for problem in error.problems() {
@@ -61,4 +63,16 @@ fn refused(yaml: &str, name: &str) -> PolicyError {
         assert!(!problem.message.chars().any(char::is_control), "{name}: {problem:?}");
     }
     error
+}
+
+/// The same of a configuration: what is no policy is no `sec0.config.yaml` either.
+fn refused_as_a_configuration(yaml: &str, name: &str) {
+    let error = Config::from_yaml(yaml).expect_err(name);
+    assert!((1..=ConfigError::MAX_PROBLEMS + 1).contains(&error.problems().len()), "{name}");
+    for problem in error.problems() {
+        let told = problem.told_of("file");
+        assert!((problem.line == 0) == (problem.column == 0), "{name}: {told}");
+        assert!(!told.is_empty() && told.len() < 4096, "{name}: {told}");
+        assert!(!told.chars().any(char::is_control), "{name}: {told:?}");
+    }
 }

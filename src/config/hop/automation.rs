@@ -1,4 +1,4 @@
-use crate::policy::{Kind, Node};
+use crate::policy::reading::{Kind, Node};
 use std::collections::BTreeSet;
 
 /// What is put into the headers of what a hop calls.

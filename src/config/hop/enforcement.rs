@@ -1,5 +1,6 @@
 use crate::call::Reason;
-use crate::policy::{Kind, Mode, Node, known};
+use crate::policy::Mode;
+use crate::policy::reading::{Kind, Node, known};
 
 /// `enforcement` of a hop. Without the section a hop is enforced, with the lists of the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use crate::config::error::ConfigProblem;
 use crate::config::said::{Said, quoted};
 use crate::config::schema::{self, SPELLINGS};
 use crate::config::section::Sight;
-use crate::policy::{Kind, Node, Place, check_at, shown};
+use crate::policy::reading::{Kind, Node, Place, check_at, shown};
 use crate::secret::Secret;
 use std::collections::BTreeMap;
 

@@ -7,7 +7,7 @@ use super::*;
 fn says(said: &str, begins: &str) {
     let line = said.lines().find(|line| line.starts_with(begins));
     let rest = line.unwrap_or_else(|| panic!("`{begins}` is not in:\n{said}"));
-    let fix = rest[begins.len()..].trim_start_matches("; ").trim();
+    let fix = rest.strip_prefix(begins).unwrap().trim_start_matches("; ").trim();
     assert!(fix.len() > 10, "no fix: {rest}");
 }
 

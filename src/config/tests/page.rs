@@ -1,6 +1,6 @@
 use super::super::schema::{FLAT, STANDARD as FORM, of};
 use super::*;
-use crate::policy::{Key, Shape, every_key};
+use crate::policy::reading::{Key, Shape, every_key};
 use std::collections::BTreeSet;
 
 const PAGE: &str = include_str!("../../../docs/config.md");

@@ -108,8 +108,8 @@ fn what_has_no_effect_is_accepted_with_a_warning() {
 
 #[test]
 fn a_file_of_nothing_but_faults_is_told_of_in_a_hundred_lines() {
-    let text: String = (0..5000).map(|n| format!("k{n}: 1\n")).collect();
-    let error = none().yaml(&format!("localDir: d\n{text}")).unwrap_err();
+    let text: Vec<_> = (0..5000).map(|n| format!("k{n}: 1")).collect();
+    let error = none().yaml(&format!("localDir: d\n{}", text.join("\n"))).unwrap_err();
     assert_eq!(error.problems().len(), ConfigError::MAX_PROBLEMS + 1);
     assert_eq!(error.problems().last().unwrap().message, "and more");
 }

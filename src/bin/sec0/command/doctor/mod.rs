@@ -7,7 +7,6 @@ mod wrap;
 
 use crate::command::json;
 use crate::failure::Failure;
-use check::Check;
 use clap::Args;
 use std::io::{IsTerminal as _, Write as _, stdout};
 use std::path::PathBuf;
@@ -36,12 +35,14 @@ impl Doctor {
             for check in &checks {
                 check.write(out, width)?;
             }
-            let failed = checks.iter().filter(|check| check.has_failed()).count();
-            writeln!(out, "{} checks, {failed} failed", checks.len())?;
         }
-        if checks.iter().any(Check::has_failed) {
-            return Err(Failure::DoesNotHold(String::new()));
+        let (count, failed) =
+            (checks.len(), checks.iter().filter(|check| check.has_failed()).count());
+        match failed {
+            0 if self.json => Ok(()),
+            0 => Ok(writeln!(out, "{count} checks, none failed")?),
+            _ if self.json => Err(Failure::DoesNotHold(String::new())),
+            _ => Err(Failure::DoesNotHold(format!("{failed} of {count} checks failed"))),
         }
-        Ok(())
     }
 }
