@@ -21,7 +21,9 @@ pub(super) struct Source<'s> {
 }
 
 /// Where the URL of the control plane is looked for, when the file does not say it.
-const URL_VARIABLES: [&str; 3] = ["SEC0_CONTROL_PLANE_URL", "CONTROL_PLANE_URL", "API_BASE_URL"];
+const URL_VARIABLE: &str = "SEC0_CONTROL_PLANE_URL";
+/// And then here.
+const URL_VARIABLES_OF_ALL: [&str; 2] = ["CONTROL_PLANE_URL", "API_BASE_URL"];
 const DEFAULT_URL: &str = "https://api.sec0.ai";
 
 pub(super) fn read(text: &str, source: &Source<'_>) -> Result<Config, Vec<ConfigProblem>> {
@@ -227,27 +229,35 @@ impl Reading<'_> {
             }
             Form::Flat => (root, "controlPlaneUrl", "controlPlaneUrl"),
         };
-        let from_environment = || {
-            let values = URL_VARIABLES.iter().filter_map(|name| (self.source.lookup)(name));
-            let texts = values.filter_map(|value| value.into_string().ok());
-            texts.map(|text| text.trim().to_owned()).find(|text| !text.is_empty())
+        if let Some(node) = section.node(name).filter(|_| section.text(name).is_some()) {
+            return self.checked_url(&section.owned(name)?, path, node.place);
+        }
+        let variable = |name: &str| {
+            let value = (self.source.lookup)(name)?.into_string().ok()?;
+            Some(value.trim().to_owned()).filter(|value| !value.is_empty())
         };
-        let said = section.owned(name).or_else(from_environment);
-        let url = said.unwrap_or_else(|| DEFAULT_URL.to_owned());
-        let url = url.trim_end_matches('/');
-        let place = section.node(name).map_or(section.place, |node| node.place);
+        if let Some(url) = variable(URL_VARIABLE) {
+            return self.checked_url(&url, URL_VARIABLE, Place::WHOLE);
+        }
+        // Names that others use, too: what is no URL is not meant for us.
+        let others = URL_VARIABLES_OF_ALL.iter().filter_map(|name| variable(name));
+        let url = others.into_iter().find(|url| super::url::web(url).is_ok());
+        Some(trimmed(&url.unwrap_or_else(|| DEFAULT_URL.to_owned())))
+    }
+
+    fn checked_url(&mut self, url: &str, path: &str, place: Place) -> Option<String> {
+        let url = trimmed(url);
         if url.is_empty() {
             let problem = ConfigProblem::said(place, path, &Said::ControlPlaneUrl);
             self.problems.push(problem);
             return None;
         }
-        if let Err(wanted) = super::url::web(url) {
+        if let Err(wanted) = super::url::web(&url) {
             let message = format!("`{path}` {wanted}");
-            let fix = format!("mend it, or the variable {}", URL_VARIABLES.join(", "));
-            self.problems.push(ConfigProblem::new(place, path, message, fix));
+            self.problems.push(ConfigProblem::new(place, path, message, String::new()));
             return None;
         }
-        Some(url.to_owned())
+        Some(url)
     }
 
     /// What the table finds, but for what has been told in the words of the original.
@@ -266,4 +276,9 @@ impl Reading<'_> {
     fn warn(&mut self, place: Place, path: &str, what: &str, fix: String) {
         self.warnings.push(ConfigProblem::new(place, path, format!("`{path}` {what}"), fix));
     }
+}
+
+/// Without the slashes at the end.
+fn trimmed(url: &str) -> String {
+    url.trim_end_matches('/').to_owned()
 }

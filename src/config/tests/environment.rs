@@ -146,9 +146,12 @@ fn the_environment_says_where_the_control_plane_is_unless_the_file_does() {
     assert_eq!(url(STANDARD, &all[..2]).unwrap(), "https://c");
     let own = STANDARD.replace("sec0Dir: log", "sec0Dir: log, apiBaseUrl: 'https://a//'");
     assert_eq!(url(&own, all).unwrap(), "https://a");
-    let said = url(STANDARD, &[("API_BASE_URL", "hush-hush")]).unwrap_err();
-    assert!(
-        said.contains("`controlPlane.apiBaseUrl` must be a URL") && !said.contains("hush"),
-        "{said}"
-    );
+    // A name that others use, too, does not stop a program.
+    let others = &[("API_BASE_URL", "/api"), ("CONTROL_PLANE_URL", "//")];
+    assert_eq!(url(STANDARD, others).unwrap(), "https://api.sec0.ai");
+    let said = url(STANDARD, &[("SEC0_CONTROL_PLANE_URL", "hush-hush")]).unwrap_err();
+    assert!(said.contains("`SEC0_CONTROL_PLANE_URL` must be a URL"), "{said}");
+    assert!(!said.contains("hush"), "{said}");
+    let said = url(STANDARD, &[("SEC0_CONTROL_PLANE_URL", "//")]).unwrap_err();
+    assert!(said.starts_with("[sec0-node] controlPlaneUrl could not be resolved; "), "{said}");
 }

@@ -49,7 +49,8 @@ fn has_examples_that_are_configurations() {
     let mut examples = 0;
     for block in PAGE.split("```yaml\n").skip(1) {
         let example = block.split("```").next().unwrap();
-        let reader = ConfigReader::new().variables(|_| Some("value".into()));
+        let reader =
+            ConfigReader::new().variables(|name| (!name.contains("URL")).then(|| "value".into()));
         let config = reader.yaml(example).expect(example);
         assert_eq!(config.hop_problems(), []);
         examples += 1;

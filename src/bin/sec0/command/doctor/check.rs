@@ -73,7 +73,8 @@ impl Check {
             Status::Fail => "FAIL",
             Status::NotApplicable => "n/a ",
         };
-        writeln!(out, "{status}  {}  {}", self.id, self.looked_at)?;
+        let line = format!("{status}  {}  {}", self.id, self.looked_at);
+        writeln!(out, "{}", line.trim_end())?;
         let parts =
             [("cause", self.cause.as_deref()), ("fix", self.fix.as_deref()), ("page", self.page)];
         for (name, text) in parts {
