@@ -117,6 +117,11 @@ fn a_key_in_a_place_from_the_environment_is_named_as_it_is_written() {
         said.starts_with("[sec0] Signing key file not found at: ${KEYS}/k.key; make"),
         "{said}"
     );
+    desk.write("outside.key", "");
+    std::os::unix::fs::symlink(desk.path("outside.key"), desk.path("keys/k.key")).unwrap();
+    let said = read().resolve().unwrap_err().to_string();
+    assert!(said.starts_with("[sec0-signer] keyRef path \"${KEYS}/k.key\" is outside"), "{said}");
+    std::fs::remove_file(desk.path("keys/k.key")).unwrap();
     for text in ["no key", "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="] {
         desk.write("keys/k.key", text);
         if text != "no key" {

@@ -5,7 +5,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// What is wrong with a directory that is to be written into, and the fix. One that is not there is
-/// made at the first start, when that can be done.
+/// made at the first start, when that can be done. The path is not repeated: it may have a value of the
+/// environment, and the check has it as it is written.
 pub(super) fn writable(path: &Path) -> Result<(), (String, String)> {
     let other = || "name another directory, or take the file away".to_owned();
     match fs::symlink_metadata(path) {
@@ -14,7 +15,7 @@ pub(super) fn writable(path: &Path) -> Result<(), (String, String)> {
             Err((cause.to_owned(), "name the directory itself".to_owned()))
         }
         Ok(meta) if !meta.is_dir() => Err(("it is not a directory".to_owned(), other())),
-        Ok(meta) => own(&meta).and_then(|()| allowed(path)),
+        Ok(meta) => own(&meta).and_then(|()| allowed(path, "it")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent() {
             Some(parent) => above(parent),
             None => Ok(()),
@@ -26,13 +27,13 @@ pub(super) fn writable(path: &Path) -> Result<(), (String, String)> {
 /// The nearest directory that is there.
 fn above(path: &Path) -> Result<(), (String, String)> {
     match fs::metadata(path) {
-        Ok(meta) if meta.is_dir() => allowed(path),
+        Ok(meta) if meta.is_dir() => allowed(path, "it cannot be made: the directory above"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             path.parent().map_or(Ok(()), above)
         }
         Ok(_) => {
-            let cause = format!("it cannot be made: `{}` is not a directory", path.display());
-            Err((cause, "name another directory".to_owned()))
+            let cause = "it cannot be made: what stands above it is not a directory";
+            Err((cause.to_owned(), "name another directory".to_owned()))
         }
         Err(error) => {
             let cause = format!("it cannot be made: {error}");
@@ -49,9 +50,11 @@ fn own(meta: &Metadata) -> Result<(), (String, String)> {
     Err((cause, "name a directory of your own, or run `chown` on this one".to_owned()))
 }
 
-fn allowed(path: &Path) -> Result<(), (String, String)> {
+fn allowed(path: &Path, what: &str) -> Result<(), (String, String)> {
     access(path, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
-        let cause = format!("`{}` cannot be written into: {error}", path.display());
-        (cause, "give this user write access, or name another directory".to_owned())
+        (
+            format!("{what} cannot be written into: {error}"),
+            "give this user write access, or name another directory".to_owned(),
+        )
     })
 }
