@@ -1,10 +1,17 @@
 use super::approvals::{ANSWERED, Approvals, TURN};
 use super::own_thread::wait_for;
 use crate::approval::{ApprovalStore, StoreError};
+use std::convert::Infallible;
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Between two looks. Calls that ask and wait look for themselves: what is left for this thread has
+/// time, and must not take the store's from them.
+const REST: Duration = Duration::from_millis(100);
 
 /// The thread that looks at approvals for which no call waits. It ends with this.
 #[derive(Debug)]
@@ -56,11 +63,11 @@ fn keep(approvals: &Weak<Approvals>, store: &dyn ApprovalStore, ends: &AtomicBoo
                 Some(Ok(()) | Err(_)) | None => {}
             }
         }
-        // A store that cannot say is not asked again at once.
         let stirred = without_panic(|| wait_for(&mut store.stirred(), TURN, ends));
-        if let Ok(Some(Err(_))) | Err(_) = stirred {
-            thread::park_timeout(TURN);
-        }
+        // A store that cannot say is not asked again at once.
+        let failed = matches!(stirred, Ok(Some(Err(_))) | Err(_));
+        let rest = if failed { TURN } else { REST };
+        let None = wait_for(&mut Box::pin(pending::<Infallible>()), rest, ends);
     }
 }
 
