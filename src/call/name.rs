@@ -121,15 +121,20 @@ impl<'a> ToolRef<'a> {
     pub fn new(server: &'a str, tool: &'a str, version: Option<&'a ToolVersion>) -> Self {
         Self { server, tool, version }
     }
+
+    /// The tool without its server: `tool@version`, without `@` where it has no version.
+    pub fn at_version(&self) -> impl fmt::Display + use<'a> {
+        let Self { tool, version, .. } = *self;
+        fmt::from_fn(move |f| {
+            f.write_str(tool)?;
+            version.map_or(Ok(()), |version| write!(f, "@{}", version.as_str()))
+        })
+    }
 }
 
 impl fmt::Display for ToolRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "mcp://{}/{}", self.server, self.tool)?;
-        match self.version {
-            Some(version) => write!(f, "@{}", version.as_str()),
-            None => Ok(()),
-        }
+        write!(f, "mcp://{}/{}", self.server, self.at_version())
     }
 }
 

@@ -269,6 +269,23 @@ fn unversioned(server: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// One of each kind, and some that nearly are another.
+#[cfg(test)]
+pub(super) const PATTERNS: [&str; 12] = [
+    "*",
+    "mcp://s",
+    "mcp://t/*",
+    "mcp://s/a",
+    "mcp://s/a@1",
+    "mcp://s/x/a@1",
+    "mcp://s/x/a",
+    "mcp://*/a@*",
+    "a@2",
+    "x/a",
+    "b",
+    "mcp://*/b@1",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -68,23 +68,8 @@ mod tests {
     use super::*;
     use crate::call::ToolVersion;
     use crate::policy::Policy;
-    use crate::policy::pattern::Pattern;
+    use crate::policy::pattern::{PATTERNS, Pattern};
     use proptest::prelude::*;
-
-    const PATTERNS: [&str; 12] = [
-        "*",
-        "mcp://s",
-        "mcp://t/*",
-        "mcp://s/a",
-        "mcp://s/a@1",
-        "mcp://s/x/a@1",
-        "mcp://s/x/a",
-        "mcp://*/a@*",
-        "a@2",
-        "x/a",
-        "b",
-        "mcp://*/b@1",
-    ];
 
     fn rates(patterns: &[&str]) -> Rates {
         let entries = patterns.iter().map(|it| format!("{{tool: '{it}', per_second: 1}}"));

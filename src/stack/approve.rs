@@ -186,14 +186,10 @@ fn binding<X>(judged: &Judged<X>) -> Option<Binding> {
     let entered = intact.identified().entered();
     let (call, definition) = (entered.call(), intact.definition());
     let arguments = exactly(entered)?;
-    let tool = match &definition.version {
-        Some(version) => format!("{}@{}", definition.name, version.as_str()),
-        None => definition.name.to_string(),
-    };
     Some(Binding {
         tenant: entered.policy().tenant().into(),
         server: call.server.name().into(),
-        tool: tool.into(),
+        tool: intact.tool_ref().at_version().to_string().into(),
         definition: definition.digest,
         arguments,
         principal: (&**intact.identified().principal().name()).into(),

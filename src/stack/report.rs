@@ -17,11 +17,8 @@ impl Report {
         let intact = judged.intact();
         let entered = intact.identified().entered();
         let call = entered.call();
-        let tool = match &intact.definition().version {
-            Some(version) => format!("{}@{}", intact.definition().name, version.as_str()),
-            None => intact.definition().name.to_string(),
-        };
-        let uri = format!("mcp://{}/{tool}", call.server.name());
+        let tool = intact.tool_ref().at_version().to_string();
+        let uri = intact.tool_ref().to_string();
         let verdict = judged.verdict();
         let violation = verdict.decided_by().map_or("approval_required", Found::as_str);
         let mut create = Create::denied_as(&uri, violation, severity);

@@ -73,8 +73,7 @@ impl Seek {
     /// says of them.
     async fn resume(&self, id: EscalationId, state: Option<Box<str>>) -> Result<Granted, Refusal> {
         let kept = self.kept(id).await?;
-        let today = self.shared.regime.load().policy.digest();
-        if today != self.presentation.binding.policy {
+        if !self.is_todays_policy() {
             return Err(invalid(Unspendable::OtherPolicy));
         }
         if kept.spent_at.is_none() {

@@ -118,16 +118,17 @@ impl Seek {
         let until = Instant::now() + self.wait;
         for _ in 0..ANEW {
             let opened = self.opened().await?;
+            let id = opened.kept.escalation.id();
             match self.decided(opened, until, false).await? {
                 Ok(granted) => return Ok(granted),
                 // Another call like this one was faster.
                 Err(Unspendable::Spent) => {}
-                Err(
-                    why @ (Unspendable::OtherPolicy
-                    | Unspendable::Expired
-                    | Unspendable::NotApproved(_)),
-                ) => return Err(Refusal::new(why.reason())),
-                Err(why) => return Err(invalid(why)),
+                // It asked for this very call, so there is nothing to be kept from its caller.
+                Err(why @ Unspendable::OtherPolicy) => {
+                    let escalated = Escalated::new(id, EscalationStatus::Approved);
+                    return Err(self.with(Refusal::new(why.reason()), escalated));
+                }
+                Err(why) => return Err(self.refused(id, why)),
             }
         }
         Err(invalid(Unspendable::Spent).with_retry(Retry::Soon))
@@ -299,10 +300,14 @@ impl Seek {
         measured.map_or(by_wall, |measured| measured.min(by_wall))
     }
 
+    /// Whether the policy that judged this call is still the one that judges those that enter now.
+    pub(super) fn is_todays_policy(&self) -> bool {
+        self.shared.regime.load().policy.digest() == self.presentation.binding.policy
+    }
+
     /// Spends the grant for this call, if today's policy is still the one that asked.
     async fn spend(&self, id: EscalationId) -> Result<Result<Granted, Unspendable>, Refusal> {
-        let today = self.shared.regime.load().policy.digest();
-        if today != self.presentation.binding.policy {
+        if !self.is_todays_policy() {
             return Ok(Err(Unspendable::OtherPolicy));
         }
         if self.approvals.has_spent(id) {

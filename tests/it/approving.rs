@@ -15,6 +15,7 @@ use sec0::audit::Verifier;
 use sec0::clock::System;
 use sec0::identity::VerifiedPrincipal;
 use sec0::mcp::detached_context;
+use sec0::stack::Reload;
 use sec0::store::sqlite::{ApprovalDesk, Found, Listed, Which};
 use sec0::{LocalDevSigner, Sec0SecurityLayer, Signer as _};
 use serde_json::{Value, json};
@@ -321,6 +322,11 @@ async fn a_restart_loses_nothing_and_the_log_has_the_votes_of_meanwhile() {
     );
 }
 
+pub(crate) async fn replace_policy(house: &House, sec0: &Sec0SecurityLayer, policy: &str) {
+    std::fs::write(house.policy(), policy).unwrap();
+    eventually(async || matches!(sec0.reload(), Reload::Taken { .. })).await;
+}
+
 #[tokio::test]
 async fn a_grant_ends_with_the_policy_that_asked() {
     let house = House::new(&policy(""));
@@ -330,9 +336,7 @@ async fn a_grant_ends_with_the_policy_that_asked() {
     let call = arguments(&house, "a");
     let id = id_of(&denial(&send(&server, call.clone(), Sent::default()).await));
     approve(&house, &id, "bo");
-    let stricter = policy("").replace("id: big", "id: bigger");
-    std::fs::write(house.policy(), stricter).unwrap();
-    eventually(async || matches!(sec0.reload(), sec0::stack::Reload::Taken { .. })).await;
+    replace_policy(&house, &sec0, &policy("").replace("id: big", "id: bigger")).await;
     let refused = denial(&send(&server, call, with_token(&id)).await);
     assert_eq!(refused["reason"], "approval_invalid");
     let (records, _) = closed(&house, &sec0).await;

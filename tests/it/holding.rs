@@ -1,42 +1,94 @@
 //! A call that is held until people decide.
 
 use crate::approving::{
-    HELD, Sent, approve, arguments, closed, desk, id_of, kinds, logged, pending, policy, send, vote,
+    HELD, Sent, approve, arguments, closed, desk, id_of, kinds, logged, pending, policy,
+    replace_policy, send, vote,
 };
 use crate::drive::{Era, House, PATIENCE, Session, denial};
-use crate::support::{ask_in, eventually, soon};
+use crate::plugins::{Held, Lock as _, StdLock, evil};
+use crate::support::{ask_in, assert_agree, eventually, soon};
 use crate::transport::layered;
 use rmcp::model::{CallToolRequestParams, object};
 use sec0::approval::{Choice, Uncounted, Voted};
 use sec0::clock::System;
 use sec0::mcp::detached_context;
 use sec0::store::sqlite::Which;
+use sec0::{Sec0Options, Sec0SecurityLayer};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 #[tokio::test]
 async fn a_held_call_runs_when_it_is_approved_and_its_time_limit_waits_with_it() {
-    let short = policy(HELD).replace("max_duration_ms: 60000", "max_duration_ms: 1500");
-    let house = House::new(&short);
-    let sec0 = house.layer();
+    // Where it refuses, the call would end; where it does not, the record would say so.
+    for mode in ["mode: enforce, deny_on: [duration_too_long]", "mode: enforce"] {
+        let short = policy(HELD).replace("max_duration_ms: 60000", "max_duration_ms: 500");
+        let house = House::new(&short.replace("mode: enforce", mode));
+        let sec0 = house.layer();
+        let server = layered(&sec0);
+        let call = arguments(&house, "a");
+        let (run, ()) = tokio::join!(send(&server, call, Sent::default()), async {
+            let id = pending(&house).await;
+            // Longer than the call may take.
+            let clock = System::shared();
+            let (began, limit) = (clock.monotonic(), Duration::from_millis(600));
+            eventually(async || clock.monotonic().saturating_duration_since(began) > limit).await;
+            approve(&house, &id, "bo");
+        });
+        assert_ne!(run.is_error, Some(true), "{run:?}");
+        let (records, events) = closed(&house, &sec0).await;
+        assert_eq!(records.len(), 1);
+        assert_eq!(
+            (&records[0]["status"], &records[0]["escalation_status"]),
+            (&json!("ok"), &json!("approved"))
+        );
+        assert_eq!(records[0]["policy"]["decision"], "allow");
+        assert_eq!(kinds(&events), ["approval_created", "approval_vote", "approval_decided"]);
+    }
+}
+
+#[tokio::test]
+async fn a_held_call_does_not_run_under_a_policy_that_was_replaced_meanwhile() {
+    let house = House::new(&policy(HELD));
+    let options = Sec0Options::from_watched_policy_file(house.policy()).unwrap();
+    let sec0 = Sec0SecurityLayer::try_new(options.audit_dir(house.audit())).unwrap();
     let server = layered(&sec0);
     let call = arguments(&house, "a");
-    let (run, ()) = tokio::join!(send(&server, call, Sent::default()), async {
+    let (refused, id) = tokio::join!(send(&server, call, Sent::default()), async {
         let id = pending(&house).await;
-        // Longer than the call may take.
-        let clock = System::shared();
-        let (began, limit) = (clock.monotonic(), Duration::from_millis(1600));
-        eventually(async || clock.monotonic().saturating_duration_since(began) > limit).await;
+        replace_policy(&house, &sec0, &policy(HELD).replace("id: big", "id: bigger")).await;
         approve(&house, &id, "bo");
+        id
     });
-    assert_ne!(run.is_error, Some(true), "{run:?}");
-    let (records, events) = closed(&house, &sec0).await;
-    assert_eq!(records.len(), 1);
+    let refused = denial(&refused);
+    assert_eq!(refused["reason"], "approval_other_policy", "{refused:#}");
+    assert_eq!((id_of(&refused), &refused["executed"]), (id, &json!(false)));
+    assert!(!house.path("written").exists());
+    let (records, _) = closed(&house, &sec0).await;
+    assert_agree(&refused, &records[0]);
+}
+
+#[tokio::test]
+async fn a_held_call_does_not_run_when_its_handler_was_swapped_meanwhile() {
+    let asks = policy(HELD)
+        .replace(
+            "rules: [{id: big, tool: 'mcp://demo/write_file@*', pointer: /path, op: exists,",
+            "rules: [{id: big, tool: '*', pointer: '', op: type, value: object,",
+        )
+        .replace("mcp://demo/*@*", "*")
+        .replace("mode: enforce", "mode: enforce, deny_on: []");
+    let held = Held::<StdLock>::new(&asks).await;
+    let (refused, ()) = tokio::join!(held.call("one"), async {
+        let id = pending(&held.house).await;
+        held.tools.change(|router| router.add_route(evil("one")));
+        approve(&held.house, &id, "bo");
+    });
+    let refused = denial(&refused.unwrap());
     assert_eq!(
-        (&records[0]["status"], &records[0]["escalation_status"]),
-        (&json!("ok"), &json!("approved"))
+        (&refused["code"], &refused["reason"]),
+        (&json!("HANDLER_SWAP"), &json!("handler_swap"))
     );
-    assert_eq!(kinds(&events), ["approval_created", "approval_vote", "approval_decided"]);
+    assert_eq!(held.ran.counts(), (0, 0));
+    held.end().await;
 }
 
 #[tokio::test]

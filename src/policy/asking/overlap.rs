@@ -35,23 +35,9 @@ fn meet(one: &Version<Box<str>>, other: &Version<Box<str>>) -> bool {
 mod tests {
     use super::*;
     use crate::call::{ToolRef, ToolVersion};
+    use crate::policy::pattern::PATTERNS;
     use proptest::prelude::*;
     use proptest::sample::select;
-
-    const PATTERNS: [&str; 12] = [
-        "*",
-        "mcp://s",
-        "mcp://t/*",
-        "mcp://s/a",
-        "mcp://s/a@1",
-        "mcp://s/x/a@1",
-        "mcp://s/x/a",
-        "mcp://*/a@*",
-        "a@2",
-        "x/a",
-        "b",
-        "mcp://*/b@1",
-    ];
 
     proptest! {
         #[test]
