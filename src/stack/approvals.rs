@@ -1,7 +1,8 @@
 use super::hold::{Held, Holding};
 use super::own_thread::wait_for;
 use crate::approval::{
-    Answer, ApprovalStore, Escalation, EscalationId, Kept, Line, LineAbout, Moment, StoreError,
+    Answer, ApprovalStore, Asking, Escalation, EscalationId, Kept, Line, LineAbout, Moment, Opened,
+    StoreError,
 };
 use crate::audit::{Event, Log};
 use crate::call::SpanIds;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::{sleep, timeout};
 
@@ -46,6 +48,10 @@ pub(super) struct Approvals {
     signer: Arc<dyn Signer>,
     /// How often somebody has wanted the log to have all lines.
     wanted: AtomicU64,
+    /// The number of the last line that went into the log.
+    in_the_log: AtomicU64,
+    /// Taken by the one who asks for lines together with its question.
+    first: Semaphore,
     /// Held while lines go into the log, so that they stand there in their order.
     recording: tokio::sync::Mutex<Recording>,
     /// What this program knows of escalations by itself.
@@ -109,6 +115,8 @@ impl Approvals {
             clock,
             signer,
             wanted: AtomicU64::new(0),
+            in_the_log: AtomicU64::new(0),
+            first: Semaphore::new(1),
             recording: tokio::sync::Mutex::default(),
             known: Mutex::default(),
             holding,
@@ -198,23 +206,81 @@ impl Approvals {
         loop {
             let lines = self.store.lines(&self.stream, recording.after).await?;
             let is_last = lines.len() < PAGE;
-            for line in lines {
-                let wall = self.clock.wall();
-                let synced = loop {
-                    match self.log.event_synced(event(&line, wall)?) {
-                        Some(synced) => break synced,
-                        None => recording.one_synced().await?,
-                    }
-                };
-                recording.open.push_back((line.number, synced));
-                recording.after = line.number;
-            }
+            self.append(&mut recording, lines).await?;
             if is_last {
                 break;
             }
         }
         recording.met = wanted;
         Ok(())
+    }
+
+    /// Puts those of these lines into the log that it lacks. They must go on from a line that it has,
+    /// with none left out.
+    async fn append(&self, recording: &mut Recording, lines: Vec<Line>) -> Result<(), StoreError> {
+        let after = recording.after;
+        for line in lines.into_iter().skip_while(|line| line.number <= after) {
+            let wall = self.clock.wall();
+            let synced = loop {
+                match self.log.event_synced(event(&line, wall)?) {
+                    Some(synced) => break synced,
+                    None => recording.one_synced().await?,
+                }
+            };
+            recording.open.push_back((line.number, synced));
+            recording.after = line.number;
+            self.in_the_log.store(line.number, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    /// Asks, and puts into the log what has happened until then: what was asked stands there before
+    /// anything that is recorded later. The first result is the store's, the second the log's.
+    ///
+    /// The lines are asked for together with the question, so that a store which answers both from
+    /// one transaction is waited for once. Where many ask at a time, one look at the lines does for
+    /// all of them, and only the first asks so.
+    ///
+    /// # Cancel safety
+    ///
+    /// What is on its way is kept, and what is left out of the log comes with the next look.
+    pub(super) async fn ask(
+        &self,
+        asking: Asking,
+    ) -> Result<(Opened, Result<(), StoreError>), StoreError> {
+        let (id, now) = (asking.escalation.id(), self.clock.wall());
+        let asked = answered(self.store.ask(Arc::new(asking), now));
+        let Ok(_first) = self.first.try_acquire() else {
+            let opened = self.learnt(asked.await?);
+            return Ok((opened, self.recorded().await));
+        };
+        let after = self.in_the_log.load(Ordering::SeqCst);
+        let lines = answered(self.store.lines(&self.stream, after));
+        let (opened, lines) = tokio::join!(biased; asked, lines);
+        let opened = self.learnt(opened?);
+        // The store may have answered in two steps, or the question was there before.
+        let lines = lines.ok().filter(|lines| lines.iter().any(|line| line.id == id));
+        let has_all = match lines {
+            Some(lines) => self.goes_on(lines).await,
+            None => false,
+        };
+        // The whole look says what is wrong, and waits for room.
+        Ok((opened, if has_all { Ok(()) } else { self.recorded().await }))
+    }
+
+    /// Puts these lines into the log; false where that takes another look.
+    async fn goes_on(&self, lines: Vec<Line>) -> bool {
+        let appended = async {
+            let mut recording = self.recording.lock().await;
+            self.append(&mut recording, lines).await
+        };
+        matches!(timeout(ANSWERED, appended).await, Ok(Ok(())))
+    }
+
+    /// The age of what was asked is measured from now on.
+    fn learnt(&self, opened: Opened) -> Opened {
+        self.learn(&opened.kept.escalation);
+        opened
     }
 
     /// As [`record`](Self::record), for a task, with a bound in time.
@@ -329,9 +395,7 @@ fn damaged(_: impl std::error::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::approval::{
-        Asked, Asking, Binding, MemoryApprovals, Shown, Strategy, Terms, TimeoutAction,
-    };
+    use crate::approval::{Asked, Binding, MemoryApprovals, Shown, Strategy, Terms, TimeoutAction};
     use crate::audit::{LogOptions, MemorySink, Site};
     use crate::call::Severity;
     use crate::clock::System;
@@ -373,12 +437,14 @@ mod tests {
             approval_set_id: None,
             approval_set: None,
         };
+        let mut arguments = [2; 32];
+        arguments[..16].copy_from_slice(&number.to_be_bytes());
         let binding = Binding {
             tenant: "acme".into(),
             server: "demo".into(),
             tool: "pay".into(),
             definition: Digest::from_bytes([1; 32]),
-            arguments: Fingerprint::Sha256([2; 32]),
+            arguments: Fingerprint::Sha256(arguments),
             principal: "local:1000".into(),
             policy: Digest::from_bytes([3; 32]),
         };
@@ -439,5 +505,39 @@ mod tests {
         let lines = sink.lines();
         let line = lines.iter().find(|line| line.contains("approval_created")).unwrap();
         assert!(line.contains("\"ts\":\"2023-11-14T22:13:20.000Z\""), "{line}");
+    }
+    /// One after the other each, and many at a time together, and one that asks again.
+    #[tokio::test]
+    async fn whoever_has_asked_finds_it_in_the_log_once() {
+        let sink = MemorySink::new();
+        let (approvals, _) = approvals(sink.clone());
+        let in_the_log = || approvals.in_the_log.load(Ordering::SeqCst);
+        for number in 1..=3 {
+            let (opened, recorded) = approvals.ask(escalation(number, NOW)).await.unwrap();
+            assert!(opened.is_new && recorded.is_ok());
+            // Nobody can approve it, so it is decided as well.
+            assert_eq!(u128::from(in_the_log()), 2 * number);
+        }
+        // Another look was faster.
+        let lines = approvals.store().lines("", 0).await.unwrap();
+        assert!(lines.len() == 6 && approvals.goes_on(lines).await);
+        let (_, recorded) = approvals.ask(escalation(3, NOW)).await.unwrap();
+        assert!(recorded.is_ok());
+        let mut asking = tokio::task::JoinSet::new();
+        for number in 4..=150 {
+            let approvals = Arc::clone(&approvals);
+            asking.spawn(async move { approvals.ask(escalation(number, NOW)).await.unwrap().1 });
+        }
+        assert!(asking.join_all().await.iter().all(Result::is_ok));
+        approvals.log.shutdown(ANSWERED).await.unwrap();
+        let lines = sink.lines();
+        for number in 1_u128..=150 {
+            let id = EscalationId::from_random(number.to_be_bytes());
+            let id = format!("\"{id}\"");
+            for about in ["approval_created", "approval_decided"] {
+                let of = |line: &&String| line.contains(&id) && line.contains(about);
+                assert_eq!(lines.iter().filter(of).count(), 1, "{about} {id}");
+            }
+        }
     }
 }
