@@ -38,6 +38,7 @@ mod fail_closed;
 mod frozen;
 mod held;
 mod holding;
+mod hops;
 mod hostile;
 mod identity;
 mod injection;
