@@ -182,6 +182,21 @@ async function held(place, user) {
   place.said("once", user.forms.length === before + 1, user.forms);
 }
 
+/** The user takes longer than the client's time-out, which starts anew with each notice. */
+async function slow(place, user) {
+  const [heard, told] = coming();
+  let notices = 0;
+  user.does = async () => (await heard, APPROVES);
+  const onprogress = () => {
+    notices += 1;
+    if (notices === 3) told(); // After ten seconds.
+  };
+  const options = { onprogress, resetTimeoutOnProgress: true, timeout: 8_000 };
+  const call = fresh(place);
+  const result = await write(place, call, {}, options);
+  place.said("a slow user is waited for", !result.isError && existsSync(call.path), result);
+}
+
 /** The client gives its call up while the form is open. */
 async function givenUp(place, user) {
   const [shown, show] = coming();
@@ -243,6 +258,7 @@ async function withoutUser(place, kind) {
 // What the calls leave: how they ended, and who voted how.
 const LEFT = {
   [OLD]: [{ ok: 6, denied: 5, cancelled: 1 }, "ana approve 4,me approve 2,me reject 2"],
+  [`${OLD}, slow`]: [{ ok: 7, denied: 5, cancelled: 1 }, "ana approve 4,me approve 3,me reject 2"],
   // Each question is the end of a call.
   [NEW]: [{ ok: 7, denied: 15 }, "ana approve 4,me approve 3,me reject 2"],
 };
@@ -250,6 +266,7 @@ const LEFT = {
 async function visit(said, name, wire, directory) {
   const sort = CLIENTS[name];
   const { version } = sort;
+  const isSlow = isLong && version === OLD && wire === "http";
   const desk = new Desk(directory);
   const keys = join(desk.log, "keys");
   mkdirSync(keys, { recursive: true, mode: 0o700 });
@@ -278,6 +295,7 @@ async function visit(said, name, wire, directory) {
     await answers(place, user);
     await somebodyIsFaster(place, user);
     await held(place, user);
+    if (isSlow) await slow(place, user);
     await (version === OLD ? givenUp(place, user) : roundByRound(place, user));
   });
   await withClient({}, undefined, (place) => withoutUser(place, "no elicitation"));
@@ -285,7 +303,7 @@ async function visit(said, name, wire, directory) {
   const status = await server?.stop();
   if (server) said("the server ends well when it is told to", status === 0, status);
 
-  const [statuses, votes] = LEFT[version];
+  const [statuses, votes] = LEFT[isSlow ? `${version}, slow` : version];
   const lines = await desk.verified(said, statuses);
   const counts = {};
   for (const { event, cast } of lines) {

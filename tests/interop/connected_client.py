@@ -214,6 +214,11 @@ async def round_by_round(place, client, user):
             "write_file", arguments, allow_input_required=True, **more
         )
 
+    try:
+        raised = await client.session.call_tool("write_file", arguments)
+    except RuntimeError as error:
+        raised = error
+    check("a session that is not told to expect a question raises", isinstance(raised, RuntimeError), raised)
     question = await send(arguments)
     check("the answer is a question", isinstance(question, InputRequiredResult), question)
     check("under its name", list(question.input_requests) == [KEY], question)
@@ -254,7 +259,7 @@ LEFT = {
     ),
     # Each question is the end of a call.
     "2026-07-28": (
-        {"ok": 6, "denied": 14},
+        {"ok": 6, "denied": 15},
         {("me", "approve"): 3, ("me", "reject"): 2, ("ana", "approve"): 3},
     ),
 }
