@@ -208,6 +208,8 @@ impl Seek {
                     }
                     match self.wait(&kept, (until, at_most), &mut asking).await? {
                         Came::Changed(changed) => kept = changed,
+                        // The end of a connection cancels the call, too; which is seen first is chance.
+                        Came::Said(Said::Gone) => return Err(Refusal::new(Reason::Cancelled)),
                         Came::Said(said) => {
                             if let Some(changed) = self.cast(&kept, said).await? {
                                 kept = changed;

@@ -27,6 +27,7 @@ mod asking;
 mod bounds;
 mod by_hand;
 mod claims;
+mod connected;
 mod dedupe;
 mod digests;
 mod docs;
