@@ -100,6 +100,15 @@ async fn the_file_keeps_its_bounds() {
 }
 
 #[tokio::test]
+async fn the_file_makes_room_with_what_was_used() {
+    let bounds = ApprovalBounds::default().max_rows(8);
+    let (dir, other) = (tempdir().unwrap(), tempdir().unwrap());
+    let open = |dir: &Path| Arc::new(SqliteApprovals::open(dir, bounds).unwrap());
+    what_was_used_makes_room(open(dir.path())).await;
+    a_rejection_stays(open(other.path())).await;
+}
+
+#[tokio::test]
 async fn the_file_gives_each_round_once_and_bounds_them() {
     let (dir, other) = (tempdir().unwrap(), tempdir().unwrap());
     gives_each_round_once(Arc::new(open(dir.path()))).await;
