@@ -6,7 +6,8 @@ use super::moment::Moment;
 use super::round::{NextRound, RoundId, Rounds, TakenRound};
 use super::spend::Unspendable;
 use super::store::{
-    Answer, ApprovalStore, Asking, Kept, Line, Opened, Presentation, Spent, StoreError, Voted,
+    Answer, ApprovalStore, Asking, Kept, Line, Opened, Overdue, Presentation, Spent, StoreError,
+    Voted,
 };
 use super::vote::Vote;
 use super::waiting::Waiters;
@@ -15,6 +16,7 @@ use crate::clock::Timestamp;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::ready;
+use std::ops::Bound;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -166,10 +168,15 @@ impl ApprovalStore for MemoryApprovals {
         Box::pin(ready(Ok(taken)))
     }
 
-    fn overdue(&self, stream: &str, now: Timestamp) -> Answer<Vec<Kept>> {
+    fn overdue(&self, stream: &str, after: Option<Overdue>, now: Timestamp) -> Answer<Vec<Kept>> {
         self.look(|held| {
-            let first = (stream.into(), Timestamp::from_millis(i64::MIN), EscalationId::LEAST);
-            let due = held.undecided.range(first..);
+            let first = if let Some(Overdue { since, id }) = after {
+                Bound::Excluded((stream.into(), since, id))
+            } else {
+                let start = Timestamp::from_millis(i64::MIN);
+                Bound::Included((stream.into(), start, EscalationId::LEAST))
+            };
+            let due = held.undecided.range((first, Bound::Unbounded));
             let due = due.take_while(|(of, ends, _)| &**of == stream && *ends <= now);
             due.take(AT_ONCE).filter_map(|(_, _, id)| held.kept(*id)).collect()
         })
@@ -187,9 +194,9 @@ impl ApprovalStore for MemoryApprovals {
         self.look(|held| held.recorded(stream, up_to))
     }
 
-    fn stirred(&self) -> Answer<()> {
+    fn stirred(&self, seen: u64) -> Answer<u64> {
         let waiters = Arc::clone(&self.0.waiters);
-        Box::pin(async move { waiters.stirred().await.then_some(()).ok_or(StoreError::Closed) })
+        Box::pin(async move { waiters.stirred(seen).await.ok_or(StoreError::Closed) })
     }
 
     fn is_durable(&self) -> bool {

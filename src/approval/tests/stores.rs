@@ -173,6 +173,7 @@ pub(crate) async fn what_was_used_makes_room(store: Arc<dyn ApprovalStore>) {
 }
 
 /// What people have rejected is not asked about again for want of room; what nobody was asked is.
+#[expect(clippy::cognitive_complexity, reason = "one story, from nobody's answer to people's")]
 pub(crate) async fn a_rejection_stays(store: Arc<dyn ApprovalStore>) {
     let ask = |call: u8, id: u64, strategy, set: Option<ApprovalSet>| {
         let mut asked = asked(Terms { approval_set: set, ..terms(strategy, three()) });
@@ -215,16 +216,21 @@ pub(crate) async fn wakes_who_waits(store: Arc<dyn ApprovalStore>) {
     let waits = spawn(store.changed(id, 0));
     let version = store.ask(asked.clone(), at_second(0)).await.unwrap().kept.version;
     assert_eq!(waits.await.unwrap().unwrap().version, version);
-    store.stirred().await.unwrap();
+    let latest = store.stirred(0).await.unwrap();
+    assert_eq!(store.stirred(0).await, Ok(latest), "whoever was not told is told as well");
 
     let mut waits = std::pin::pin!(store.changed(id, version));
-    let mut log = std::pin::pin!(store.stirred());
+    let mut log = std::pin::pin!(store.stirred(latest));
+    let mut other_log = std::pin::pin!(store.stirred(latest));
     assert!(
         futures::poll!(waits.as_mut()).is_pending() && futures::poll!(log.as_mut()).is_pending()
     );
+    assert!(futures::poll!(other_log.as_mut()).is_pending());
     // A change of another wakes the log, and not who waits for this one.
     store.ask(asking(By::Two, 2, 2, 0), at_second(0)).await.unwrap();
-    log.await.unwrap();
+    // One change, and both who wait for any are told of it.
+    let latest = log.await.unwrap();
+    assert_eq!(other_log.await, Ok(latest));
     store.vote(vote_of(&asked.escalation, "bo", Choice::Approve, 1), at_second(1)).await.unwrap();
     let seen = waits.await.unwrap();
     assert_eq!(seen.casts.len(), 1);
@@ -233,8 +239,8 @@ pub(crate) async fn wakes_who_waits(store: Arc<dyn ApprovalStore>) {
 
     let waits = spawn(store.changed(id, seen.version));
     let log = {
-        store.stirred().await.unwrap();
-        spawn(store.stirred())
+        let latest = store.stirred(latest).await.unwrap();
+        spawn(store.stirred(latest))
     };
     tokio::task::yield_now().await;
     drop(store);
@@ -252,6 +258,34 @@ async fn memory_makes_room_with_what_was_used() {
     let bounds = ApprovalBounds::default().max_rows(8);
     what_was_used_makes_room(Arc::new(MemoryApprovals::new(bounds))).await;
     a_rejection_stays(Arc::new(MemoryApprovals::new(bounds))).await;
+}
+
+/// What any store promises of what is overdue: page by page, each is reached once.
+pub(crate) async fn gives_all_that_is_overdue(store: Arc<dyn ApprovalStore>) {
+    for id in 0..230 {
+        // Many at the same time.
+        let after = if id % 2 == 0 { 0 } else { i64::try_from(id % 7).unwrap() };
+        let asking = asking_of(By::Time, 1, id, after, &id.to_string());
+        assert!(store.ask(asking, at_second(0)).await.unwrap().is_new);
+    }
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.overdue("", after, at_second(1000)).await.unwrap();
+        assert_eq!(store.overdue("other", after, at_second(1000)).await.unwrap(), []);
+        found.extend(page.iter().map(Kept::overdue));
+        let Some(last) = page.last().filter(|_| page.len() == 100) else { break };
+        after = Some(last.overdue());
+    }
+    assert!(found.is_sorted_by(|one, next| one < next), "the oldest first, and none twice");
+    assert_eq!(found.len(), 230);
+    let ttl = i64::try_from(TTL).unwrap();
+    let due = store.overdue("", Some(found[9]), at_second(ttl)).await.unwrap();
+    assert!(due.len() == 100 && due.iter().all(|kept| kept.overdue().since == at_second(ttl)));
+}
+
+#[tokio::test]
+async fn memory_gives_all_that_is_overdue() {
+    gives_all_that_is_overdue(Arc::new(MemoryApprovals::default())).await;
 }
 
 #[tokio::test]

@@ -29,8 +29,7 @@ const PURGE_DONE_SHARE: &str = "DELETE FROM approvals WHERE number IN (SELECT nu
 
 /// Every statement, for the test that none of them reads a whole table.
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 5] =
-    [USED, PURGE, PURGE_SHARE, PURGE_DONE, PURGE_DONE_SHARE];
+pub(super) const STATEMENTS: [&str; 5] = [USED, PURGE, PURGE_SHARE, PURGE_DONE, PURGE_DONE_SHARE];
 
 /// Removes some of what has been over for long.
 pub(super) fn purge(db: &Connection, now: Timestamp) -> Result<(), DbError> {

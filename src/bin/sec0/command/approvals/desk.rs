@@ -2,11 +2,13 @@ use crate::failure::Failure;
 use clap::Args;
 use sec0::approval::Visible;
 use sec0::store::sqlite::{ApprovalDesk, DbError, Found, Listed};
-use std::io;
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-/// The most escalations that one list has.
-pub(super) const LISTED: u32 = 10_000;
+/// The most escalations that one list has: as many as a store keeps by itself. One caller has a quarter
+/// of them at most, and hides nobody else's.
+pub(super) const LISTED: u32 = 65_536;
 
 /// Where the escalations are.
 #[derive(Debug, Args)]
@@ -48,7 +50,16 @@ impl Place {
     }
 }
 
+/// Says something that is no part of the report.
+pub(super) fn aside(text: impl Display) -> io::Result<()> {
+    writeln!(io::stderr(), "sec0: {text}")
+}
+
 /// The file was there, and could not be used.
 pub(super) fn failed(error: DbError) -> Failure {
-    if matches!(error, DbError::Damaged) { Failure::usage(error) } else { Failure::internal(error) }
+    if matches!(error, DbError::Damaged | DbError::DamagedApproval(_)) {
+        Failure::usage(error)
+    } else {
+        Failure::internal(error)
+    }
 }

@@ -1,4 +1,4 @@
-use super::desk::{LISTED, Place, failed};
+use super::desk::{LISTED, Place, aside, failed};
 use super::report;
 use super::standing::Standing;
 use super::table::table;
@@ -6,7 +6,7 @@ use crate::command::now;
 use crate::failure::Failure;
 use clap::Args;
 use sec0::approval::Status;
-use sec0::store::sqlite::Which;
+use sec0::store::sqlite::{ApprovalDesk, Which};
 use serde_json::Value;
 use std::io::Write as _;
 
@@ -26,7 +26,9 @@ pub(crate) struct List {
 impl List {
     pub(super) fn run(&self, out: &mut Vec<u8>) -> Result<(), Failure> {
         let which = if self.all { Which::All } else { Which::Pending };
-        let listed = self.place.open()?.list(which, LISTED).map_err(failed)?;
+        let desk = self.place.open()?;
+        let listed = desk.list(which, LISTED).map_err(failed)?;
+        left_out(&desk, which, listed.len())?;
         let now = now();
         let mut all: Vec<_> = listed.iter().map(|listed| Standing::of(listed, now)).collect();
         // A time that is up has decided, whether or not a server has written so.
@@ -38,10 +40,24 @@ impl List {
         if all.is_empty() {
             return Ok(writeln!(out, "no call waits for a decision")?);
         }
-        write!(out, "{}", table(&all))?;
-        if u32::try_from(listed.len()).is_ok_and(|count| count >= LISTED) {
-            writeln!(out, "these are the newest {LISTED}; there may be more")?;
-        }
-        Ok(())
+        Ok(write!(out, "{}", table(&all))?)
     }
+}
+
+/// Says what the list does not have. A script gets a list and nothing else on standard output.
+fn left_out(desk: &ApprovalDesk, which: Which, listed: usize) -> Result<(), Failure> {
+    let damaged = desk.damaged();
+    for damaged in &damaged {
+        aside(damaged)?;
+    }
+    let known = listed.saturating_add(damaged.len());
+    if u32::try_from(known).is_ok_and(|known| known < LISTED) {
+        return Ok(());
+    }
+    let all = desk.count(which).map_err(failed)?;
+    let older = all.saturating_sub(u64::try_from(known).unwrap_or(u64::MAX));
+    if older > 0 {
+        aside(format_args!("the list has the newest {LISTED}; {older} older ones are left out"))?;
+    }
+    Ok(())
 }

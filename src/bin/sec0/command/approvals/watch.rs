@@ -1,4 +1,4 @@
-use super::desk::{LISTED, Place, failed};
+use super::desk::{LISTED, Place, aside, failed};
 use super::standing::Standing;
 use super::{report, table};
 use crate::command::{now, when};
@@ -79,12 +79,17 @@ impl Watch {
         seen: &mut BTreeMap<EscalationId, Seen>,
         is_over: &AtomicBool,
     ) -> Result<(), Stop> {
-        let mut is_first = true;
+        let (mut is_first, mut named) = (true, Vec::new());
         while !is_over.load(Ordering::Relaxed) {
             let now = now();
             let is_due = |it: &Seen| it.due_at.is_some_and(|due_at| due_at <= now);
             if is_first || desk.wait(LOOK).map_err(failed)? || seen.values().any(is_due) {
                 let listed = desk.list(Which::All, LISTED).map_err(failed)?;
+                let damaged = desk.damaged();
+                for damaged in damaged.iter().filter(|damaged| !named.contains(*damaged)) {
+                    aside(damaged)?;
+                }
+                named = damaged;
                 let before = std::mem::take(seen);
                 for listed in &listed {
                     self.compare(listed, &before, seen, is_first)?;
