@@ -32,6 +32,12 @@ pub(super) async fn guarded<T>(
     }
 }
 
+/// What an error of a backend says; its words are the backend's code.
+pub(super) fn words(error: &BackendError) -> String {
+    let said = catch_unwind(AssertUnwindSafe(|| error.to_string()));
+    said.unwrap_or_else(|_panic| "its error panicked".to_owned())
+}
+
 impl From<Unanswered> for Cause {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {

@@ -140,7 +140,7 @@ fn arguments_that_are_not_those_of_the_escalation_are_not_signed() {
 #[test]
 fn a_damaged_row_is_named_and_the_others_are_listed() {
     let all = Approvals::new();
-    let [good, bad] = [1, 2].map(|first| all.ask(first, 900).to_string());
+    let [good, bad] = [1, 2].map(|first| all.ask(first, 900 + u32::from(first)).to_string());
     let file = rusqlite::Connection::open(all.desk.path(".sec0/sec0.db")).unwrap();
     let change = "UPDATE approvals SET escalation = escalation || ' ' WHERE hex(id) = upper(?1)";
     assert_eq!(file.execute(change, [&bad]).unwrap(), 1);
@@ -148,7 +148,7 @@ fn a_damaged_row_is_named_and_the_others_are_listed() {
         let run = all.run(words).ended(0);
         assert!(run.out.contains(good.get(..12).unwrap()), "{}", run.out);
         assert!(!run.out.contains(bad.get(..12).unwrap()), "{}", run.out);
-        assert!(run.err.contains(&format!("`{bad}` is damaged")), "{}", run.err);
+        assert!(run.err.contains(&format!("a damaged row, the escalation `{bad}`")), "{}", run.err);
     }
     for verb in ["show", "approve"] {
         let run = match verb {
@@ -156,7 +156,7 @@ fn a_damaged_row_is_named_and_the_others_are_listed() {
             verb => all.vote(verb, &bad, "ana"),
         };
         let run = run.ended(2);
-        assert!(run.err.contains(&format!("`{bad}` is damaged")), "{}", run.err);
+        assert!(run.err.contains(&format!("a damaged row, the escalation `{bad}`")), "{}", run.err);
     }
     all.vote("approve", &good, "ana").ended(0);
 }

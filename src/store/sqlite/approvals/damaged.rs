@@ -30,7 +30,7 @@ impl fmt::Display for DamagedApproval {
         let Self { id, what } = self;
         write!(
             f,
-            "the escalation `{id}` is damaged in the store: {what}; it permits nothing, so make \
+            "the store has a damaged row, the escalation `{id}`: {what}; it permits nothing, so make \
              the call again to ask anew, and see who can write to the file"
         )
     }

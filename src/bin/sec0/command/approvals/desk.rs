@@ -1,7 +1,7 @@
 use crate::failure::Failure;
 use clap::Args;
 use sec0::approval::Visible;
-use sec0::store::sqlite::{ApprovalDesk, DbError, Found, Listed};
+use sec0::store::sqlite::{ApprovalDesk, DbError, Found, Listed, Which};
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -55,11 +55,35 @@ pub(super) fn aside(text: impl Display) -> io::Result<()> {
     writeln!(io::stderr(), "sec0: {text}")
 }
 
+/// Says how many are older than those that a list of the newest `listed` has. Scripts get the list and
+/// nothing else on standard output.
+pub(super) fn say_older(desk: &ApprovalDesk, which: Which, listed: u32) -> Result<(), Failure> {
+    let older = desk.count(which).map_err(failed)?.saturating_sub(listed.into());
+    if older > 0 {
+        aside(format_args!("the list has the newest {listed}; {older} older ones are left out"))?;
+    }
+    Ok(())
+}
+
 /// The file was there, and could not be used.
 pub(super) fn failed(error: DbError) -> Failure {
     if matches!(error, DbError::Damaged | DbError::DamagedApproval(_)) {
         Failure::usage(error)
     } else {
         Failure::internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sec0::approval::{ApprovalBounds, Used};
+
+    #[test]
+    fn a_list_has_all_that_a_store_keeps_and_one_caller_fills_a_quarter_of_it() {
+        let bounds = ApprovalBounds::default();
+        let rows = |rows: u32| Used { rows: rows.into(), bytes: 0 };
+        assert!(!bounds.fits_all(rows(LISTED), 0));
+        assert!(!bounds.fits_share(rows(LISTED / 4), 0));
     }
 }

@@ -1,4 +1,4 @@
-use super::desk::{LISTED, Place, aside, failed};
+use super::desk::{LISTED, Place, aside, failed, say_older};
 use super::report;
 use super::standing::Standing;
 use super::table::table;
@@ -6,7 +6,7 @@ use crate::command::now;
 use crate::failure::Failure;
 use clap::Args;
 use sec0::approval::Status;
-use sec0::store::sqlite::{ApprovalDesk, Which};
+use sec0::store::sqlite::Which;
 use serde_json::Value;
 use std::io::Write as _;
 
@@ -28,7 +28,10 @@ impl List {
         let which = if self.all { Which::All } else { Which::Pending };
         let desk = self.place.open()?;
         let listed = desk.list(which, LISTED).map_err(failed)?;
-        left_out(&desk, which, listed.len())?;
+        for damaged in desk.damaged() {
+            aside(damaged)?;
+        }
+        say_older(&desk, which, LISTED)?;
         let now = now();
         let mut all: Vec<_> = listed.iter().map(|listed| Standing::of(listed, now)).collect();
         // A time that is up has decided, whether or not a server has written so.
@@ -42,22 +45,4 @@ impl List {
         }
         Ok(write!(out, "{}", table(&all))?)
     }
-}
-
-/// Says what the list does not have. A script gets a list and nothing else on standard output.
-fn left_out(desk: &ApprovalDesk, which: Which, listed: usize) -> Result<(), Failure> {
-    let damaged = desk.damaged();
-    for damaged in &damaged {
-        aside(damaged)?;
-    }
-    let known = listed.saturating_add(damaged.len());
-    if u32::try_from(known).is_ok_and(|known| known < LISTED) {
-        return Ok(());
-    }
-    let all = desk.count(which).map_err(failed)?;
-    let older = all.saturating_sub(u64::try_from(known).unwrap_or(u64::MAX));
-    if older > 0 {
-        aside(format_args!("the list has the newest {LISTED}; {older} older ones are left out"))?;
-    }
-    Ok(())
 }

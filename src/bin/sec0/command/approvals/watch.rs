@@ -1,4 +1,4 @@
-use super::desk::{LISTED, Place, aside, failed};
+use super::desk::{LISTED, Place, aside, failed, say_older};
 use super::standing::Standing;
 use super::{report, table};
 use crate::command::{now, when};
@@ -90,6 +90,9 @@ impl Watch {
                     aside(damaged)?;
                 }
                 named = damaged;
+                if is_first {
+                    say_older(desk, Which::All, LISTED)?;
+                }
                 let before = std::mem::take(seen);
                 for listed in &listed {
                     self.compare(listed, &before, seen, is_first)?;
