@@ -2,8 +2,7 @@ use crate::failure::Failure;
 use clap::Args;
 use sec0::approval::Visible;
 use sec0::store::sqlite::{ApprovalDesk, DbError, Found, Listed, Which};
-use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 
 /// The most escalations that one list has: as many as a store keeps by itself. One caller has a quarter
@@ -50,19 +49,9 @@ impl Place {
     }
 }
 
-/// Says something that is no part of the report.
-pub(super) fn aside(text: impl Display) -> io::Result<()> {
-    writeln!(io::stderr(), "sec0: {text}")
-}
-
-/// Says how many are older than those that a list of the newest `listed` has. Scripts get the list and
-/// nothing else on standard output.
-pub(super) fn say_older(desk: &ApprovalDesk, which: Which, listed: u32) -> Result<(), Failure> {
-    let older = desk.count(which).map_err(failed)?.saturating_sub(listed.into());
-    if older > 0 {
-        aside(format_args!("the list has the newest {listed}; {older} older ones are left out"))?;
-    }
-    Ok(())
+/// How many are older than those that a list of the newest `listed` has.
+pub(super) fn older(desk: &ApprovalDesk, which: Which, listed: u32) -> Result<u64, Failure> {
+    Ok(desk.count(which).map_err(failed)?.saturating_sub(listed.into()))
 }
 
 /// The file was there, and could not be used.

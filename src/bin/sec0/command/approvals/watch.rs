@@ -1,4 +1,4 @@
-use super::desk::{LISTED, Place, aside, failed, say_older};
+use super::desk::{LISTED, Place, failed};
 use super::standing::Standing;
 use super::{report, table};
 use crate::command::{now, when};
@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use clap::Args;
 use sec0::approval::{EscalationId, Status, Visible};
 use sec0::clock::Timestamp;
-use sec0::store::sqlite::{ApprovalDesk, Listed, Which};
+use sec0::store::sqlite::{ApprovalDesk, DamagedApproval, Listed, Which};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -87,12 +87,9 @@ impl Watch {
                 let listed = desk.list(Which::All, LISTED).map_err(failed)?;
                 let damaged = desk.damaged();
                 for damaged in damaged.iter().filter(|damaged| !named.contains(*damaged)) {
-                    aside(damaged)?;
+                    self.say_damaged(damaged)?;
                 }
                 named = damaged;
-                if is_first {
-                    say_older(desk, Which::All, LISTED)?;
-                }
                 let before = std::mem::take(seen);
                 for listed in &listed {
                     self.compare(listed, &before, seen, is_first)?;
@@ -127,6 +124,20 @@ impl Watch {
             self.say(&standing, event)?;
         }
         Ok(())
+    }
+
+    fn say_damaged(&self, damaged: &DamagedApproval) -> Result<(), Stop> {
+        let mut line = Vec::new();
+        if self.json {
+            let mut report = report::damaged(damaged);
+            if let Some(report) = report.as_object_mut() {
+                report.insert("event".to_owned(), "damaged".into());
+            }
+            report::line(&mut line, &report)?;
+        } else {
+            writeln!(line, "{}  damaged  {damaged}", when(now()))?;
+        }
+        Ok(io::stdout().write_all(&line)?)
     }
 
     fn say(&self, standing: &Standing<'_>, event: Event) -> Result<(), Stop> {
