@@ -90,13 +90,20 @@ fn by(
 }
 
 fn approvals(sink: MemorySink) -> (Arc<Approvals>, Arc<Hands>) {
+    over(Arc::new(MemoryApprovals::default()), None, sink)
+}
+
+fn over(
+    store: Arc<dyn ApprovalStore>,
+    stream: Option<&str>,
+    sink: MemorySink,
+) -> (Arc<Approvals>, Arc<Hands>) {
     let clock = Arc::new(Hands(System.monotonic(), Mutex::default()));
     let shared: Arc<dyn Clock> = clock.clone();
     let signer = Arc::new(LocalDevSigner::from_seed([1; 32]));
     let options = LogOptions::new(Site::middleware("acme", "30d"), signer.clone(), sink);
     let log = Log::open(options.clock(Arc::clone(&shared))).unwrap();
-    let store = Arc::new(MemoryApprovals::default());
-    (Approvals::open(store, None, log, shared, signer).unwrap(), clock)
+    (Approvals::open(store, stream, log, shared, signer).unwrap(), clock)
 }
 
 #[test]
@@ -163,4 +170,35 @@ async fn what_time_cannot_decide_yet_keeps_it_from_nothing_behind_it() {
     assert_eq!(ended(first).await, Some(Finalization::TimedOutApproved));
     let all = store.overdue("", None, NOW).await.unwrap();
     assert_eq!(all, []);
+}
+
+#[tokio::test]
+async fn of_two_layers_on_one_store_each_log_gets_its_own_lines_and_all_of_them() {
+    let store: Arc<dyn ApprovalStore> = Arc::new(MemoryApprovals::default());
+    let sinks = [MemorySink::new(), MemorySink::new()];
+    let streams = ["one", "two"];
+    let both: Vec<_> = streams
+        .iter()
+        .zip(&sinks)
+        .map(|(stream, sink)| over(Arc::clone(&store), Some(stream), sink.clone()).0)
+        .collect();
+    for number in 0..40_u128 {
+        let at = usize::from(number % 2 == 1);
+        let asked = of_somebody(number, NOW, TimeoutAction::AutoReject);
+        let asked = Asking { stream: streams[at].into(), ..(*asked).clone() };
+        store.ask(Arc::new(asked), NOW).await.unwrap();
+        // The other one is first to look.
+        both[1 - at].turn().await.unwrap();
+        both[at].turn().await.unwrap();
+    }
+    for (at, approvals) in both.iter().enumerate() {
+        approvals.flush().await;
+        approvals.log.shutdown(ANSWERED).await.unwrap();
+        approvals.settle().await;
+        let lines = sinks[at].lines();
+        let created: Vec<_> =
+            lines.iter().filter(|line| line.contains("approval_created")).collect();
+        assert_eq!(created.len(), 20);
+        assert_eq!(store.lines(streams[at], 0).await.unwrap(), []);
+    }
 }
