@@ -2,8 +2,8 @@ use super::hold::{Held, Holding};
 use super::own_thread::wait_for;
 use super::unpanicking::Unpanicking;
 use crate::approval::{
-    Answer, ApprovalStore, Escalation, EscalationId, Kept, Line, LineAbout, Moment, Overdue,
-    StoreError, settled,
+    Answer, ApprovalStore, Asking, Escalation, EscalationId, Kept, Line, LineAbout, Moment, Opened,
+    Overdue, StoreError, settled,
 };
 use crate::audit::{Event, Log};
 use crate::call::SpanIds;
@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::{sleep, timeout};
 
@@ -54,6 +55,10 @@ pub(super) struct Approvals {
     signer: Arc<dyn Signer>,
     /// How often somebody has wanted the log to have all lines.
     wanted: AtomicU64,
+    /// The number of the last line that went into the log.
+    in_the_log: AtomicU64,
+    /// Taken by the one who asks for lines together with its question.
+    first: Semaphore,
     /// Held while lines go into the log, so that they stand there in their order.
     recording: tokio::sync::Mutex<Recording>,
     /// What this program knows of escalations by itself.
@@ -121,6 +126,8 @@ impl Approvals {
             clock,
             signer,
             wanted: AtomicU64::new(0),
+            in_the_log: AtomicU64::new(0),
+            first: Semaphore::new(1),
             recording: tokio::sync::Mutex::default(),
             known: Mutex::default(),
             gone_through: Mutex::default(),
@@ -212,21 +219,7 @@ impl Approvals {
         loop {
             let lines = self.store.lines(&self.stream, recording.after).await?;
             let is_last = lines.len() < PAGE;
-            for line in lines {
-                let wall = self.clock.wall();
-                let Some(event) = self.event(&line, wall) else {
-                    recording.after = line.number;
-                    continue;
-                };
-                let synced = loop {
-                    match self.log.event_synced(event.clone()) {
-                        Some(synced) => break synced,
-                        None => recording.one_synced().await?,
-                    }
-                };
-                recording.open.push_back((line.number, synced));
-                recording.after = line.number;
-            }
+            self.append(&mut recording, lines).await?;
             if is_last {
                 break;
             }
@@ -258,6 +251,79 @@ impl Approvals {
     /// True where the log lacks a line about the escalation for good: its grant permits nothing.
     pub(super) fn is_damaged(&self, id: EscalationId) -> bool {
         self.damaged.lock().contains(&id)
+    }
+
+    /// Puts those of these lines into the log that it lacks. They must go on from a line that it has,
+    /// with none left out.
+    async fn append(&self, recording: &mut Recording, lines: Vec<Line>) -> Result<(), StoreError> {
+        let after = recording.after;
+        for line in lines.into_iter().skip_while(|line| line.number <= after) {
+            let wall = self.clock.wall();
+            let Some(event) = self.event(&line, wall) else {
+                recording.after = line.number;
+                self.in_the_log.store(line.number, Ordering::SeqCst);
+                continue;
+            };
+            let synced = loop {
+                match self.log.event_synced(event.clone()) {
+                    Some(synced) => break synced,
+                    None => recording.one_synced().await?,
+                }
+            };
+            recording.open.push_back((line.number, synced));
+            recording.after = line.number;
+            self.in_the_log.store(line.number, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    /// Asks, and puts into the log what has happened until then: what was asked stands there before
+    /// anything that is recorded later. The first result is the store's, the second the log's.
+    ///
+    /// The lines are asked for together with the question, so that a store which answers both from
+    /// one transaction is waited for once. Where many ask at a time, one look at the lines does for
+    /// all of them, and only the first asks so.
+    ///
+    /// # Cancel safety
+    ///
+    /// What is on its way is kept, and what is left out of the log comes with the next look.
+    pub(super) async fn ask(
+        &self,
+        asking: Asking,
+    ) -> Result<(Opened, Result<(), StoreError>), StoreError> {
+        let (id, now) = (asking.escalation.id(), self.clock.wall());
+        let asked = answered(self.store.ask(Arc::new(asking), now));
+        let Ok(_first) = self.first.try_acquire() else {
+            let opened = self.learnt(asked.await?);
+            return Ok((opened, self.recorded().await));
+        };
+        let after = self.in_the_log.load(Ordering::SeqCst);
+        let lines = answered(self.store.lines(&self.stream, after));
+        let (opened, lines) = tokio::join!(biased; asked, lines);
+        let opened = self.learnt(opened?);
+        // The store may have answered in two steps, or the question was there before.
+        let lines = lines.ok().filter(|lines| lines.iter().any(|line| line.id == id));
+        let has_all = match lines {
+            Some(lines) => self.goes_on(lines).await,
+            None => false,
+        };
+        // The whole look says what is wrong, and waits for room.
+        Ok((opened, if has_all { Ok(()) } else { self.recorded().await }))
+    }
+
+    /// Puts these lines into the log; false where that takes another look.
+    async fn goes_on(&self, lines: Vec<Line>) -> bool {
+        let appended = async {
+            let mut recording = self.recording.lock().await;
+            self.append(&mut recording, lines).await
+        };
+        matches!(timeout(ANSWERED, appended).await, Ok(Ok(())))
+    }
+
+    /// The age of what was asked is measured from now on.
+    fn learnt(&self, opened: Opened) -> Opened {
+        self.learn(&opened.kept.escalation);
+        opened
     }
 
     /// As [`record`](Self::record), for a task, with a bound in time.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::approval::{
-    ApprovalSet, Asked, Asking, Binding, Finalization, Member, MemoryApprovals, Shown, Strategy,
-    Terms, TimeoutAction,
+    ApprovalSet, Asked, Binding, Finalization, Member, MemoryApprovals, Shown, Strategy, Terms,
+    TimeoutAction,
 };
 use crate::audit::{LogOptions, MemorySink, Site};
 use crate::call::Severity;
@@ -200,5 +200,40 @@ async fn of_two_layers_on_one_store_each_log_gets_its_own_lines_and_all_of_them(
             lines.iter().filter(|line| line.contains("approval_created")).collect();
         assert_eq!(created.len(), 20);
         assert_eq!(store.lines(streams[at], 0).await.unwrap(), []);
+    }
+}
+
+/// One after the other each, and many at a time together, and one that asks again.
+#[tokio::test]
+async fn whoever_has_asked_finds_it_in_the_log_once() {
+    let sink = MemorySink::new();
+    let (approvals, _) = approvals(sink.clone());
+    let in_the_log = || approvals.in_the_log.load(Ordering::SeqCst);
+    for number in 1..=3 {
+        let (opened, recorded) = approvals.ask(escalation(number, NOW)).await.unwrap();
+        assert!(opened.is_new && recorded.is_ok());
+        // Nobody can approve it, so it is decided as well.
+        assert_eq!(u128::from(in_the_log()), 2 * number);
+    }
+    // Another look was faster.
+    let lines = approvals.store().lines("", 0).await.unwrap();
+    assert!(lines.len() == 6 && approvals.goes_on(lines).await);
+    let (_, recorded) = approvals.ask(escalation(3, NOW)).await.unwrap();
+    assert!(recorded.is_ok());
+    let mut asking = tokio::task::JoinSet::new();
+    for number in 4..=150 {
+        let approvals = Arc::clone(&approvals);
+        asking.spawn(async move { approvals.ask(escalation(number, NOW)).await.unwrap().1 });
+    }
+    assert!(asking.join_all().await.iter().all(Result::is_ok));
+    approvals.log.shutdown(ANSWERED).await.unwrap();
+    let lines = sink.lines();
+    for number in 1_u128..=150 {
+        let id = EscalationId::from_random(number.to_be_bytes());
+        let id = format!("\"{id}\"");
+        for about in ["approval_created", "approval_decided"] {
+            let of = |line: &&String| line.contains(&id) && line.contains(about);
+            assert_eq!(lines.iter().filter(of).count(), 1, "{about} {id}");
+        }
     }
 }

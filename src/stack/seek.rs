@@ -154,13 +154,10 @@ impl Seek {
         })?;
         let stream = self.approvals.stream().into();
         let asking = Asking { escalation, shown, stream };
-        let now = self.shared.clock.wall();
-        let opened = answered(self.approvals.store().ask(Arc::new(asking), now)).await;
-        let opened = opened.map_err(|error| unavailable(&error))?;
-        // Its age is measured from now on.
-        self.approvals.learn(&opened.kept.escalation);
+        let opened = self.approvals.ask(asking).await;
+        let (opened, recorded) = opened.map_err(|error| unavailable(&error))?;
         self.watch.escalated(escalated(&opened.kept));
-        self.recorded().await?;
+        self.lacks_nothing(recorded)?;
         if let Some(report) = self.report.as_ref().filter(|_| opened.is_new) {
             self.watch.not_reported(report.send(&opened.kept.escalation).await);
         }
@@ -339,7 +336,11 @@ impl Seek {
 
     /// The log has what has happened, or the call is refused.
     async fn recorded(&self) -> Result<(), Refusal> {
-        match self.approvals.recorded().await {
+        self.lacks_nothing(self.approvals.recorded().await)
+    }
+
+    fn lacks_nothing(&self, recorded: Result<(), StoreError>) -> Result<(), Refusal> {
+        match recorded {
             Err(_) if self.shared.runs_unrecorded => Ok(()),
             recorded => recorded.map_err(|error| unavailable(&error)),
         }

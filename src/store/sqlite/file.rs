@@ -81,6 +81,8 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), DbError> {
     // A file that somebody has tampered with can break no more than itself.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // Otherwise each new value of a parameter has its statement planned anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     schema::check(connection, path)?;
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
@@ -89,6 +91,8 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), DbError> {
     }
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
+    // What a savepoint keeps is no file, that would have to be made for each transaction.
+    connection.pragma_update(None, "temp_store", "memory")?;
     // What was stored is a payload: its bytes go with its row.
     connection.pragma_update(None, "secure_delete", true)?;
     schema::migrate(connection, path)

@@ -95,16 +95,27 @@ fn work(connection: &Connection, received: &Receiver<Box<dyn Job>>) {
 
 /// Runs the jobs in one transaction, each of which can fail alone.
 fn together(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
-    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let run = |statement: &str| connection.prepare_cached(statement)?.execute([]).map(drop);
+    let undo = || if connection.is_autocommit() { Ok(()) } else { run("ROLLBACK") };
+    run("BEGIN IMMEDIATE")?;
+    let mut is_first = true;
     let ended = jobs.iter_mut().try_for_each(|job| {
-        connection.execute_batch("SAVEPOINT job")?;
+        // A savepoint copies each page that is changed; what comes first can do without.
+        let needs_savepoint = !std::mem::take(&mut is_first);
+        if needs_savepoint {
+            run("SAVEPOINT job")?;
+        }
         job.run(connection);
-        let end = if job.has_failed() { "ROLLBACK TO job; RELEASE job" } else { "RELEASE job" };
-        connection.execute_batch(end)
+        match (needs_savepoint, job.has_failed()) {
+            (true, true) => run("ROLLBACK TO job").and_then(|()| run("RELEASE job")),
+            (true, false) => run("RELEASE job"),
+            (false, true) => undo().and_then(|()| run("BEGIN IMMEDIATE")),
+            (false, false) => Ok(()),
+        }
     });
-    let ended = ended.and_then(|()| connection.execute_batch("COMMIT"));
-    if ended.is_err() && !connection.is_autocommit() {
-        connection.execute_batch("ROLLBACK")?;
+    let ended = ended.and_then(|()| run("COMMIT"));
+    if ended.is_err() {
+        undo()?;
     }
     ended
 }
@@ -149,5 +160,47 @@ where
         // Nobody waits any more: what was answered is dropped, and what that frees is freed.
         drop(self.to.send(answer));
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Inserts its number, and fails behind that if it is to.
+    struct Insert(u32, bool);
+
+    impl Job for Insert {
+        fn run(&mut self, connection: &Connection) {
+            connection.execute("INSERT INTO done VALUES (?1)", [self.0]).unwrap();
+        }
+
+        fn has_failed(&self) -> bool {
+            self.1
+        }
+
+        fn close(self: Box<Self>, _: Result<(), rusqlite::Error>) -> Option<Box<dyn Job>> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_job_that_fails_takes_none_along_wherever_it_stands() {
+        for failing in 0..8 {
+            let connection = Connection::open_in_memory().unwrap();
+            connection.execute_batch("CREATE TABLE done (number INTEGER)").unwrap();
+            let fails = |number: &u32| failing & (1 << number) != 0;
+            let mut jobs: Vec<Box<dyn Job>> = Vec::new();
+            for number in 0..3 {
+                jobs.push(Box::new(Insert(number, fails(&number))));
+            }
+            together(&connection, &mut jobs).unwrap();
+            assert!(connection.is_autocommit());
+            let mut done = connection.prepare("SELECT number FROM done ORDER BY number").unwrap();
+            let done: Vec<u32> =
+                done.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+            let good: Vec<u32> = (0..3).filter(|number| !fails(number)).collect();
+            assert_eq!(done, good, "failing: {failing:03b}");
+        }
     }
 }
