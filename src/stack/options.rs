@@ -315,6 +315,9 @@ impl Sec0Options {
     }
 
     /// Where approvals are kept, instead of `sec0.db` in the audit directory.
+    ///
+    /// Layers with logs of their own may share a store; each then needs a `writer_id` of its own, by
+    /// which the store knows whose log a line belongs to.
     #[must_use]
     pub fn approval_store(mut self, store: impl ApprovalStore + 'static) -> Self {
         self.deduping.approvals = Some(Arc::new(store));

@@ -330,6 +330,9 @@ impl Seek {
         self.watch.escalated(Escalated::new(id, EscalationStatus::Approved).decided_by(rule));
         // The votes stand in the log before the call that they permit.
         self.recorded().await?;
+        if self.approvals.is_damaged(id) {
+            return Err(unavailable(&StoreError::Failed("a line about it is damaged".into())));
+        }
         Ok(Ok(Granted { escalation: id, until: kept.over_at(), restored: None }))
     }
 
