@@ -29,6 +29,7 @@
 mod approvals;
 mod commit;
 mod duplex;
+mod hops;
 mod durable;
 mod judge;
 mod limit;

@@ -4,7 +4,7 @@ use crate::durable::{self, Asked};
 use crate::machine::{cpu, now, on_one_core, resident_kib};
 use crate::measure::{Load, Paced, Saturated, paced, saturated};
 use crate::subject::{Bare, Secured};
-use crate::{approvals, duplex, judge, limit, reload, sealed};
+use crate::{approvals, duplex, hops, judge, limit, reload, sealed};
 use rmcp::ServerHandler;
 use sec0::AuditMode::{Blocking, BlockingStrict as Strict};
 use sec0::LineSigning::{Checkpoint, Record};
@@ -55,6 +55,9 @@ pub(crate) const ROWS: &[(&str, Row)] = &[
     ("authorize_10000", |_| judge::authorize(10_000)),
     ("rules_1000", |_| judge::rules(1000)),
     ("reload", |_| reload::row()),
+    ("hop_plain", |_| hops::plain()),
+    ("hop_off", |_| hops::off()),
+    ("hop", hops::judged),
     ("ask", |_| approvals::ask()),
     ("decide", |_| approvals::decide()),
     ("list_10000", |_| approvals::list()),

@@ -1,15 +1,19 @@
-use super::context::Current;
+use super::context::{Current, HopContext};
 use super::error::AppError;
 use super::handle::HopHandle;
+use super::invoke::{Handler, Handlers};
 use super::options::AppOptions;
 use super::run::{Run, RunParts};
 use super::running::Running;
+use super::transport::HopTransport;
 use crate::audit::{Program, ShutdownError};
 use crate::call::{Reason, Refusal};
 use crate::config::{Config, ConfigReader, Environment, Form, HopError, HopType, Resolved};
 use crate::policy::Policy;
 use crate::stack::{Sec0Options, Sec0SecurityLayer};
+use serde_json::Value;
 use std::collections::HashMap;
+use std::error::Error;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,6 +42,8 @@ struct Inner {
     layer: Sec0SecurityLayer,
     hops: HashMap<String, Arc<Running>>,
     is_off: bool,
+    handlers: Handlers,
+    transport: Option<Arc<dyn HopTransport>>,
 }
 
 impl Sec0App {
@@ -66,7 +72,7 @@ impl Sec0App {
     ///
     /// As [`load`](Self::load).
     pub fn init(options: impl Into<AppOptions>) -> Result<Self, AppError> {
-        let AppOptions { config, is_off, set } = options.into();
+        let AppOptions { config, is_off, transport, set } = options.into();
         let resolved = config.resolve()?;
         let layer = Sec0SecurityLayer::try_new(set(layer_options(&resolved)?))?;
         let mut hops = HashMap::new();
@@ -77,7 +83,14 @@ impl Sec0App {
         if is_off {
             tracing::warn!("hops are switched off in code: they run unjudged and unrecorded");
         }
-        Ok(Self(Arc::new(Inner { resolved, layer, hops, is_off })))
+        Ok(Self(Arc::new(Inner {
+            resolved,
+            layer,
+            hops,
+            is_off,
+            handlers: Handlers::default(),
+            transport,
+        })))
     }
 
     /// The app in whose scope this code runs.
@@ -111,6 +124,27 @@ impl Sec0App {
     pub fn hop_of(&self, key: &str, kind: HopType) -> Result<HopHandle, HopError> {
         self.0.resolved.hop_of(key, kind)?;
         self.hop(key)
+    }
+
+    /// Registers what runs a hop that is [invoked](super::HopContext::invoke) by its name, in place of
+    /// what was registered before.
+    ///
+    /// # Errors
+    ///
+    /// As [`hop`](Self::hop).
+    pub fn on<F, R, E>(&self, key: &str, handler: F) -> Result<(), HopError>
+    where
+        F: Fn(Value, HopContext) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Value, E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.hop(key)?;
+        let handler: Handler = Arc::new(move |params, hop| {
+            let running = handler(params, hop);
+            Box::pin(async move { running.await.map_err(Into::into) })
+        });
+        self.0.handlers.put(key.to_owned(), handler);
+        Ok(())
     }
 
     /// Runs a future whose hops are this app's, in a run of their own.
@@ -159,6 +193,14 @@ impl Sec0App {
 
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(super) fn handler(&self, key: &str) -> Option<Handler> {
+        self.0.handlers.get(key)
+    }
+
+    pub(super) fn transport(&self) -> Option<&dyn HopTransport> {
+        self.0.transport.as_deref()
     }
 
     pub(super) fn is_off(&self) -> bool {

@@ -2,7 +2,7 @@ use super::app::Sec0App;
 use super::run::RunParts;
 use super::running::Running;
 use crate::call::SpanIds;
-use crate::config::HopType;
+use crate::config::{Hop, HopType};
 use crate::identity::agent_state::{AgentState, AgentStateError, NodeId, RunId, Scope};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -80,6 +80,11 @@ impl HopContext {
         &self.current.app
     }
 
+    /// What was configured.
+    pub fn hop(&self) -> &Hop {
+        &self.frame.running.hop
+    }
+
     /// Its name in the configuration.
     pub fn key(&self) -> &str {
         &self.frame.running.hop.key
@@ -142,6 +147,22 @@ impl HopContext {
         T: Serialize + ?Sized,
     {
         self.frame.state.lock().set(self.state_scope(), name, value)
+    }
+
+    /// Puts something at the top of what the state says besides variables. Do not put secrets there.
+    ///
+    /// # Errors
+    ///
+    /// The value has no JSON.
+    pub fn set_metadata<T>(&self, name: &str, value: &T) -> Result<(), AgentStateError>
+    where
+        T: Serialize + ?Sized,
+    {
+        let value =
+            serde_json::to_value(value).map_err(|_error| AgentStateError::NotSerializable)?;
+        let mut state = self.frame.state.lock();
+        state.metadata.get_or_insert_default().insert(name.to_owned(), value);
+        Ok(())
     }
 
     /// `objective`: what the agent is to reach.

@@ -20,6 +20,8 @@ mod app; // The configuration at work.
 mod waiting; // Waits in code that is not async.
 mod drive; // Runs a body behind the steps.
 mod handle; // One hop, to be run.
+mod invoke; // A hop by its name, here or elsewhere.
+mod transport; // Hops of other processes.
 mod layer; // Any tower service as a hop.
 #[doc(hidden)]
 pub mod by_macro; // What the attributes expand to.
@@ -28,6 +30,8 @@ pub use app::Sec0App;
 pub use context::HopContext;
 pub use error::AppError;
 pub use handle::HopHandle;
+pub use invoke::InvokeError;
 pub use layer::{HopLayer, HopService};
 pub use options::AppOptions;
 pub use run::Run;
+pub use transport::{Answering, HopTransport, MAX_BODY, RemoteCall, RemoteReply};

@@ -1,5 +1,6 @@
 use super::app::Sec0App;
 use super::error::AppError;
+use super::transport::HopTransport;
 use crate::audit::AuditSink;
 use crate::call::AuditMode;
 use crate::clock::Clock;
@@ -21,13 +22,14 @@ use std::sync::Arc;
 pub struct AppOptions {
     pub(super) config: Config,
     pub(super) is_off: bool,
+    pub(super) transport: Option<Arc<dyn HopTransport>>,
     pub(super) set: Box<dyn FnOnce(Sec0Options) -> Sec0Options + Send>,
 }
 
 impl AppOptions {
     /// The configuration as it is.
     pub fn new(config: Config) -> Self {
-        Self { config, is_off: false, set: Box::new(|options| options) }
+        Self { config, is_off: false, transport: None, set: Box::new(|options| options) }
     }
 
     /// When the records are durable, whatever the policy says.
@@ -57,6 +59,13 @@ impl AppOptions {
     ) -> Self {
         let before = self.set;
         self.set = Box::new(move |options| set(before(options)));
+        self
+    }
+
+    /// What hops with a `remoteUrl` are called with.
+    #[must_use]
+    pub fn transport(mut self, transport: impl HopTransport) -> Self {
+        self.transport = Some(Arc::new(transport));
         self
     }
 

@@ -1,6 +1,7 @@
 //! Hops: functions behind the same steps as a tool call.
 
 mod context;
+mod invoked;
 mod judged;
 mod place;
 mod support;
