@@ -38,11 +38,16 @@ pub mod stack; // One tower layer per step.
 // Floor 5: what was written, then what is resolved.
 pub mod config; // One file for a program with hops.
 
+// Floor 6: whole products over the stack.
+pub mod hop; // Functions of a program under the same steps as tool calls.
+
 // The paved path.
 pub use approval::{EscalationManager, EscalationReporter, EscalationResolver};
 pub use audit::AuditSink;
-pub use call::{AuditMode, LineSigning};
+pub use call::{AuditMode, LineSigning, Refusal};
 pub use mcp::{MapRegistry, ServerHandlerExt, ToolRouterExt};
 pub use policy::Policy;
+#[cfg(feature = "hops")]
+pub use sec0_macros::{hop, hops};
 pub use sign::{LocalDevSigner, Signer};
 pub use stack::{Sec0Options, Sec0SecurityLayer};

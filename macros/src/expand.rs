@@ -1,0 +1,117 @@
+//! `#[hop]`: the function with its body handed to the steps.
+
+use crate::argument::{self, Arguments};
+use crate::function::Function;
+use crate::options::HopOptions;
+use crate::returned::Returned;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Error, LitStr, Path, Result, Signature};
+
+/// The function as a hop; where it cannot be one, the function and why.
+pub(crate) fn hop(options: TokenStream, item: TokenStream) -> TokenStream {
+    try_hop(options, item.clone()).unwrap_or_else(|why| with_item(&why, &item))
+}
+
+/// The error before the item, so that nothing else is missing.
+pub(crate) fn with_item(why: &Error, item: &TokenStream) -> TokenStream {
+    let why = why.to_compile_error();
+    quote!(#why #item)
+}
+
+fn try_hop(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    let mut function: Function = syn::parse2(item)?;
+    let options: HopOptions = syn::parse2(options)?;
+    let key = options.key.ok_or_else(no_key)?;
+    let home = options.home.unwrap_or_else(|| syn::parse_quote!(::sec0));
+    let returned = Returned::read(&function.sig)?;
+    let skip = options.skip.unwrap_or_default();
+    let arguments = Arguments::read(&mut function.sig, &skip, &home)?;
+    let hop = Hop { key, home, returned, arguments };
+    Ok(hop.around(&function))
+}
+
+fn no_key() -> Error {
+    Error::new(
+        Span::call_site(),
+        "[sec0] Unable to infer hop configuration key. Name it, `#[sec0::hop(\"Class.method\")]`, \
+         or write `#[sec0::hops]` on the `impl` of the method",
+    )
+}
+
+struct Hop {
+    key: LitStr,
+    home: Path,
+    returned: Returned,
+    arguments: Arguments,
+}
+
+impl Hop {
+    fn around(&self, function: &Function) -> TokenStream {
+        let Function { attrs, vis, default, sig, .. } = function;
+        let mut body = TokenStream::new();
+        function.brace.surround(&mut body, |tokens| function.body.to_tokens(tokens));
+        let before = self.before(sig);
+        let inside = if self.returned.is_boxed {
+            // The body makes the future, and may return early with one.
+            let made = Ident::new("made", Span::mixed_site());
+            let run = self.run(
+                "run",
+                &quote! {
+                    async move {
+                        let #made = (move || #body)();
+                        #made.await
+                    }
+                },
+            );
+            quote!(::std::boxed::Box::pin(async move { #before #run.await }))
+        } else if sig.asyncness.is_some() {
+            let run = self.run("run", &quote!(async move #body));
+            quote!(#before #run.await)
+        } else {
+            let run = self.run("run_sync", &quote!(move || #body));
+            quote!(#before #run)
+        };
+        quote!(#(#attrs)* #vis #default #sig { #inside })
+    }
+
+    /// The call that does the steps, at the place of the returned type: what is wrong with it is
+    /// said there.
+    fn run(&self, how: &str, body: &TokenStream) -> TokenStream {
+        let Self { key, home, returned, arguments } = self;
+        let seen = if arguments.skips_result { "_unseen" } else { "" };
+        let how = format_ident!("{how}{seen}", span = returned.end);
+        let (app, args, result) = (app(), argument::args(), &returned.result);
+        let start = quote_spanned!(returned.start=> <);
+        let call = quote_spanned!(returned.end=> #how(#app, #key, #args, #body));
+        quote!(#start #result as #home::hop::bounds::Returns>::#call)
+    }
+
+    /// What comes before the body: the app and the arguments.
+    fn before(&self, sig: &Signature) -> TokenStream {
+        let home = &self.home;
+        let (app, args) = (app(), argument::args());
+        let found = sig.receiver().map_or_else(
+            || quote!(#home::hop::by_macro::app_of_scope()),
+            |receiver| {
+                let this = &receiver.self_token;
+                // Whatever `self` is, a reference to it becomes one to `Self`.
+                quote!({
+                    use #home::hop::by_macro::*;
+                    (&Found::<Self>(&#this)).app()
+                })
+            },
+        );
+        let Arguments { recorded, taken_apart, .. } = &self.arguments;
+        quote! {
+            let #app = #found;
+            let #args = #home::hop::by_macro::Args::new();
+            #(#recorded)*
+            #(#taken_apart)*
+        }
+    }
+}
+
+fn app() -> Ident {
+    Ident::new("app", Span::mixed_site())
+}
