@@ -90,6 +90,9 @@ fn named(argument: &mut PatType, name: &str, taken_apart: &mut Vec<TokenStream>)
         let attrs = attributes(argument, true);
         taken_apart.push(quote!(#(#attrs)* let #pat = #variable;));
     }
+    // Those on lints are about the names in the pattern.
+    argument.attrs.retain(|attr| attr.path().is_ident("cfg"));
+    let pat = &argument.pat;
     let mutable = binds_by_mutable_reference(quote!(#pat)).then(|| quote!(mut));
     *argument.pat = Pat::Verbatim(quote!(#mutable #variable));
     quote!(#variable)

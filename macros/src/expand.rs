@@ -9,8 +9,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Error, LitStr, Path, Result, Signature};
 
 /// The function as a hop; where it cannot be one, the function and why.
-pub(crate) fn hop(options: TokenStream, item: TokenStream) -> TokenStream {
-    try_hop(options, item.clone()).unwrap_or_else(|why| with_item(&why, &item))
+pub(crate) fn hop(options: TokenStream, item: &TokenStream) -> TokenStream {
+    try_hop(options, item.clone()).unwrap_or_else(|why| with_item(&why, item))
 }
 
 /// The error before the item, so that nothing else is missing.
@@ -49,26 +49,27 @@ struct Hop {
 impl Hop {
     fn around(&self, function: &Function) -> TokenStream {
         let Function { attrs, vis, default, sig, .. } = function;
-        let mut body = TokenStream::new();
-        function.brace.surround(&mut body, |tokens| function.body.to_tokens(tokens));
         let before = self.before(sig);
         let inside = if self.returned.is_boxed {
             // The body makes the future, and may return early with one.
-            let made = Ident::new("made", Span::mixed_site());
+            let (made, written) = (Ident::new("made", Span::mixed_site()), &self.returned.written);
+            let body = block(function, &TokenStream::new());
             let run = self.run(
                 "run",
                 &quote! {
                     async move {
-                        let #made = (move || #body)();
+                        let #made = (move || -> #written #body)();
                         #made.await
                     }
                 },
             );
             quote!(::std::boxed::Box::pin(async move { #before #run.await }))
         } else if sig.asyncness.is_some() {
+            let body = block(function, &self.typed());
             let run = self.run("run", &quote!(async move #body));
             quote!(#before #run.await)
         } else {
+            let body = block(function, &TokenStream::new());
             let run = self.run("run_sync", &quote!(move || #body));
             quote!(#before #run)
         };
@@ -85,6 +86,16 @@ impl Hop {
         let start = quote_spanned!(returned.start=> <);
         let call = quote_spanned!(returned.end=> #how(#app, #key, #args, #body));
         quote!(#start #result as #home::hop::bounds::Returns>::#call)
+    }
+
+    /// Tells the compiler what an async block returns: what it ends in is made to be that.
+    fn typed(&self) -> TokenStream {
+        let (result, value) = (&self.returned.result, Ident::new("value", Span::mixed_site()));
+        quote! {
+            if let ::core::option::Option::Some(#value) = ::core::option::Option::None::<#result> {
+                return #value;
+            }
+        }
     }
 
     /// What comes before the body: the app and the arguments.
@@ -110,6 +121,16 @@ impl Hop {
             #(#taken_apart)*
         }
     }
+}
+
+/// The braces and what is in them.
+fn block(function: &Function, first: &TokenStream) -> TokenStream {
+    let mut block = TokenStream::new();
+    function.brace.surround(&mut block, |tokens| {
+        first.to_tokens(tokens);
+        function.body.to_tokens(tokens);
+    });
+    block
 }
 
 fn app() -> Ident {

@@ -10,8 +10,8 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Error, GenericParam, ImplItem, ItemImpl, LitStr, Meta, Result, Type};
 
 /// The `impl` with a key in each `#[hop]` that had none; where that cannot be, the item and why.
-pub(crate) fn hops(options: TokenStream, item: TokenStream) -> TokenStream {
-    try_hops(options, item.clone()).unwrap_or_else(|why| with_item(&why, &item))
+pub(crate) fn hops(options: TokenStream, item: &TokenStream) -> TokenStream {
+    try_hops(options, item.clone()).unwrap_or_else(|why| with_item(&why, item))
 }
 
 fn try_hops(options: TokenStream, item: TokenStream) -> Result<TokenStream> {

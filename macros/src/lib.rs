@@ -68,7 +68,7 @@ use proc_macro::TokenStream;
 /// polled; the arguments are read then.
 #[proc_macro_attribute]
 pub fn hop(options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::hop(options.into(), item.into()).into()
+    expand::hop(options.into(), &item.into()).into()
 }
 
 /// Gives the hops of an `impl` block their keys: `Type.method` for each method that has
@@ -95,5 +95,5 @@ pub fn hop(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn hops(options: TokenStream, item: TokenStream) -> TokenStream {
-    inferred::hops(options.into(), item.into()).into()
+    inferred::hops(options.into(), &item.into()).into()
 }

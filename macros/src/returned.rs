@@ -21,6 +21,8 @@ const NO_RESULT: &[&str] = &[
 pub(crate) struct Returned {
     /// The `Result`, with `_` where `impl` stood: outside of a signature there is none.
     pub(crate) result: Type,
+    /// What is written, with `_` in the same way.
+    pub(crate) written: Type,
     /// The function is not async and returns a boxed future of it.
     pub(crate) is_boxed: bool,
     /// Where it begins and ends in the source, for names that are not the user's.
@@ -45,7 +47,9 @@ impl Returned {
         }
         let (start, end) = ends(&result);
         WithoutImpl.visit_type_mut(&mut result);
-        Ok(Self { result, is_boxed, start, end })
+        let mut written = (**written).clone();
+        WithoutImpl.visit_type_mut(&mut written);
+        Ok(Self { result, written, is_boxed, start, end })
     }
 }
 

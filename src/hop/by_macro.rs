@@ -64,11 +64,11 @@ impl Args {
     }
 }
 
-fn may_run(app: Option<&Sec0App>, args: &Args) -> Result<(), Refusal> {
-    if app.is_some() && args.error.is_none() {
-        return Ok(());
+fn may_run(app: Option<Sec0App>, args: Args) -> Result<(), Refusal> {
+    match (app, args.error) {
+        (Some(_), None) => Ok(()),
+        _ => Err(Refusal::new(Reason::UnknownTool)),
     }
-    Err(Refusal::new(Reason::UnknownTool))
 }
 
 /// Runs an async hop.
@@ -84,7 +84,7 @@ where
     E: From<Refusal>,
     F: Future<Output = Result<T, E>>,
 {
-    may_run(app.as_ref(), &args)?;
+    may_run(app, args)?;
     body.await
 }
 
@@ -105,7 +105,7 @@ where
     E: From<Refusal>,
     F: Future<Output = Result<T, E>>,
 {
-    may_run(app.as_ref(), &args)?;
+    may_run(app, args)?;
     body.await
 }
 
@@ -119,8 +119,7 @@ where
     E: From<Refusal>,
     F: FnOnce() -> Result<T, E>,
 {
-    may_run(app.as_ref(), &args)?;
-    drop(app);
+    may_run(app, args)?;
     body()
 }
 
@@ -138,7 +137,6 @@ where
     E: From<Refusal>,
     F: FnOnce() -> Result<T, E>,
 {
-    may_run(app.as_ref(), &args)?;
-    drop(app);
+    may_run(app, args)?;
     body()
 }
