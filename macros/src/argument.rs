@@ -36,8 +36,8 @@ impl Arguments {
             };
             let cfgs = attributes(argument, false);
             let (args, text) = (args(), name.as_str());
-            // The place of a type that cannot be serialised; the names in it are ours.
-            let span = Span::mixed_site().located_at(argument.ty.span());
+            // Where it is said that it cannot be serialised; the names in it are ours.
+            let span = Span::mixed_site().located_at(argument.pat.span());
             recorded.push(quote_spanned! {span=>
                 #(#cfgs)*
                 let #args = #home::hop::bounds::argument(#args, #text, &#variable);

@@ -5,7 +5,7 @@ use crate::function::Function;
 use crate::options::HopOptions;
 use crate::returned::Returned;
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Error, LitStr, Path, Result, Signature};
 
 /// The function as a hop; where it cannot be one, the function and why.
@@ -80,12 +80,13 @@ impl Hop {
     /// said there.
     fn run(&self, how: &str, body: &TokenStream) -> TokenStream {
         let Self { key, home, returned, arguments } = self;
-        let seen = if arguments.skips_result { "_unseen" } else { "" };
-        let how = format_ident!("{how}{seen}", span = returned.end);
+        let how = Ident::new(how, returned.end);
+        let seen = if arguments.skips_result { "ReturnsUnseen" } else { "Returns" };
+        let seen = Ident::new(seen, Span::mixed_site());
         let (app, args, result) = (app(), argument::args(), &returned.result);
         let start = quote_spanned!(returned.start=> <);
         let call = quote_spanned!(returned.end=> #how(#app, #key, #args, #body));
-        quote!(#start #result as #home::hop::bounds::Returns>::#call)
+        quote!(#start #result as #home::hop::bounds::#seen>::#call)
     }
 
     /// Tells the compiler what an async block returns: what it ends in is made to be that.

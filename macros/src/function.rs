@@ -53,16 +53,16 @@ impl Function {
     fn check(&self) -> Result<()> {
         let sig = &self.sig;
         if let Some(word) = &sig.constness {
-            return Err(no(word, "`const fn`", "it asks the policy and writes a record"));
+            return Err(no(word, "a `const fn`", "it asks the policy and writes a record"));
         }
         if let Some(word) = &sig.unsafety {
-            return Err(no(word, "`unsafe fn`", "make one of a safe function that calls it"));
+            return Err(no(word, "an `unsafe fn`", "make one of a safe function that calls it"));
         }
         if let Some(word) = &sig.abi {
-            return Err(no(word, "`extern fn`", "make one of a function that it calls"));
+            return Err(no(word, "an `extern fn`", "make one of a function that it calls"));
         }
         if let Some(word) = &sig.variadic {
-            return Err(no(word, "function of variadic arguments", "they cannot be recorded"));
+            return Err(no(word, "a function of variadic arguments", "they cannot be recorded"));
         }
         match self.attrs.iter().find(|attr| is_hop(attr.path())) {
             Some(attr) => Err(Error::new_spanned(attr, "[sec0] a function is one hop, not two")),
@@ -77,7 +77,7 @@ pub(crate) fn is_hop(path: &Path) -> bool {
 }
 
 fn no(at: &impl ToTokens, kind: &str, why: &str) -> Error {
-    Error::new_spanned(at, format!("[sec0] a hop cannot be a {kind}: {why}"))
+    Error::new_spanned(at, format!("[sec0] a hop cannot be {kind}: {why}"))
 }
 
 /// Whether `fn` comes behind the words that may stand before it.

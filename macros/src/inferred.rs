@@ -4,14 +4,14 @@ use crate::expand::with_item;
 use crate::function::is_hop;
 use crate::key;
 use crate::options::HopsOptions;
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Attribute, Error, GenericParam, ImplItem, ItemImpl, LitStr, Meta, Result, Type};
 
 /// The `impl` with a key in each `#[hop]` that had none; where that cannot be, the item and why.
 pub(crate) fn hops(options: TokenStream, item: &TokenStream) -> TokenStream {
-    try_hops(options, item.clone()).unwrap_or_else(|why| with_item(&why, item))
+    try_hops(options, item.clone()).unwrap_or_else(|why| with_item(&why, &without_hops(item)))
 }
 
 fn try_hops(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -49,6 +49,38 @@ fn try_hops(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
         Span::call_site(),
         "[sec0] no method of this `impl` has `#[sec0::hop]`; write it on each that is a hop",
     ))
+}
+
+/// The item without the attributes that would each say once more that they lack a key.
+fn without_hops(item: &TokenStream) -> TokenStream {
+    item.clone()
+        .into_iter()
+        .map(|token| match token {
+            TokenTree::Group(body) if body.delimiter() == Delimiter::Brace => {
+                let mut plain = Group::new(Delimiter::Brace, without_hop(body.stream()));
+                plain.set_span(body.span());
+                TokenTree::Group(plain)
+            }
+            other => other,
+        })
+        .collect()
+}
+
+fn without_hop(items: TokenStream) -> TokenStream {
+    let mut kept: Vec<TokenTree> = Vec::new();
+    for token in items {
+        let is_attribute =
+            matches!(kept.last(), Some(TokenTree::Punct(mark)) if mark.as_char() == '#');
+        match &token {
+            TokenTree::Group(attr) if is_attribute && is_hop_in(attr.stream()) => drop(kept.pop()),
+            _ => kept.push(token),
+        }
+    }
+    kept.into_iter().collect()
+}
+
+fn is_hop_in(attr: TokenStream) -> bool {
+    syn::parse2::<Meta>(attr).is_ok_and(|meta| is_hop(meta.path()))
 }
 
 /// A key would be the first thing in the parentheses.

@@ -49,7 +49,7 @@ impl HopOptions {
         }
         let name = input.call(Ident::parse_any)?;
         match name.to_string().as_str() {
-            "skip" => once(&mut self.skip, &name, skip(input)?),
+            "skip" => once(&mut self.skip, &name, skip(&name, input)?),
             "crate" => once(&mut self.home, &name, home(input)?),
             other => Err(Error::new(
                 name.span(),
@@ -102,9 +102,10 @@ fn once<T>(place: &mut Option<T>, name: &Ident, value: T) -> Result<()> {
     Err(Error::new(name.span(), format!("[sec0] the option `{name}` is given twice")))
 }
 
-fn skip(input: ParseStream<'_>) -> Result<Vec<Ident>> {
+fn skip(option: &Ident, input: ParseStream<'_>) -> Result<Vec<Ident>> {
     if !input.peek(syn::token::Paren) {
-        return Err(input.error("[sec0] write what to leave out in parentheses, `skip(token)`"));
+        let why = "[sec0] write what to leave out in parentheses, `skip(token)`";
+        return Err(Error::new(option.span(), why));
     }
     let content;
     parenthesized!(content in input);

@@ -107,45 +107,35 @@ pub(crate) mod hop {
         }
 
         pub(crate) trait Returns: Sized {
-            type Value;
-            type Error;
-
-            fn run<F>(
+            fn run<F: Future<Output = Self>>(
                 app: Option<Sec0App>,
                 key: &'static str,
                 args: Args,
                 body: F,
-            ) -> impl Future<Output = Self>
-            where
-                F: Future<Output = Self>,
-                Self::Value: Serialize,
-                Self::Error: From<Refusal>;
+            ) -> impl Future<Output = Self>;
 
-            fn run_unseen<F>(
+            fn run_sync<F: FnOnce() -> Self>(
                 app: Option<Sec0App>,
                 key: &'static str,
                 args: Args,
                 body: F,
-            ) -> impl Future<Output = Self>
-            where
-                F: Future<Output = Self>,
-                Self::Error: From<Refusal>;
+            ) -> Self;
+        }
 
-            fn run_sync<F>(app: Option<Sec0App>, key: &'static str, args: Args, body: F) -> Self
-            where
-                F: FnOnce() -> Self,
-                Self::Value: Serialize,
-                Self::Error: From<Refusal>;
-
-            fn run_sync_unseen<F>(
+        pub(crate) trait ReturnsUnseen: Sized {
+            fn run<F: Future<Output = Self>>(
                 app: Option<Sec0App>,
                 key: &'static str,
                 args: Args,
                 body: F,
-            ) -> Self
-            where
-                F: FnOnce() -> Self,
-                Self::Error: From<Refusal>;
+            ) -> impl Future<Output = Self>;
+
+            fn run_sync<F: FnOnce() -> Self>(
+                app: Option<Sec0App>,
+                key: &'static str,
+                args: Args,
+                body: F,
+            ) -> Self;
         }
 
         fn enter(app: Option<Sec0App>, key: &str, args: Args) -> Result<(), Refusal> {
@@ -160,54 +150,45 @@ pub(crate) mod hop {
             note(format!("-> {}", serde_json::to_string(value).unwrap()));
         }
 
-        impl<T, E> Returns for Result<T, E> {
-            type Value = T;
-            type Error = E;
-
-            async fn run<F>(app: Option<Sec0App>, key: &'static str, args: Args, body: F) -> Self
-            where
-                F: Future<Output = Self>,
-                T: Serialize,
-                E: From<Refusal>,
-            {
+        impl<T: Serialize, E: From<Refusal>> Returns for Result<T, E> {
+            async fn run<F: Future<Output = Self>>(
+                app: Option<Sec0App>,
+                key: &'static str,
+                args: Args,
+                body: F,
+            ) -> Self {
                 enter(app, key, args)?;
                 body.await.inspect(leave)
             }
 
-            async fn run_unseen<F>(
+            fn run_sync<F: FnOnce() -> Self>(
                 app: Option<Sec0App>,
                 key: &'static str,
                 args: Args,
                 body: F,
-            ) -> Self
-            where
-                F: Future<Output = Self>,
-                E: From<Refusal>,
-            {
+            ) -> Self {
+                enter(app, key, args)?;
+                body().inspect(leave)
+            }
+        }
+
+        impl<T, E: From<Refusal>> ReturnsUnseen for Result<T, E> {
+            async fn run<F: Future<Output = Self>>(
+                app: Option<Sec0App>,
+                key: &'static str,
+                args: Args,
+                body: F,
+            ) -> Self {
                 enter(app, key, args)?;
                 body.await
             }
 
-            fn run_sync<F>(app: Option<Sec0App>, key: &'static str, args: Args, body: F) -> Self
-            where
-                F: FnOnce() -> Self,
-                T: Serialize,
-                E: From<Refusal>,
-            {
-                enter(app, key, args)?;
-                body().inspect(leave)
-            }
-
-            fn run_sync_unseen<F>(
+            fn run_sync<F: FnOnce() -> Self>(
                 app: Option<Sec0App>,
                 key: &'static str,
                 args: Args,
                 body: F,
-            ) -> Self
-            where
-                F: FnOnce() -> Self,
-                E: From<Refusal>,
-            {
+            ) -> Self {
                 enter(app, key, args)?;
                 body()
             }

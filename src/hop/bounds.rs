@@ -9,59 +9,61 @@ use crate::call::Refusal;
 use serde::Serialize;
 
 /// What a hop returns: a `Result`, also under another name.
+///
+/// The bounds of value and error stand at the implementation and not at the functions: there the
+/// compiler would name a wrong one three times.
 #[diagnostic::on_unimplemented(
     message = "a hop returns `Result<_, E>` with `E: From<sec0::Refusal>`, and `{Self}` is no `Result`",
     label = "not a `Result`",
     note = "a call that is refused answers with an error, so the function needs one"
 )]
 pub trait Returns: Sized {
-    /// What it returns where all is well.
-    type Value;
-    /// What it returns elsewhere, and where it is refused.
-    type Error;
-
     /// Runs an async hop.
-    fn run<F>(
+    fn run<F: Future<Output = Self>>(
         app: Option<Sec0App>,
         key: &'static str,
         args: Args,
         body: F,
-    ) -> impl Future<Output = Self>
-    where
-        F: Future<Output = Self>,
-        Self::Value: Recorded,
-        Self::Error: FromRefusal;
-
-    /// Runs an async hop whose result is left out of the record.
-    fn run_unseen<F>(
-        app: Option<Sec0App>,
-        key: &'static str,
-        args: Args,
-        body: F,
-    ) -> impl Future<Output = Self>
-    where
-        F: Future<Output = Self>,
-        Self::Error: FromRefusal;
+    ) -> impl Future<Output = Self>;
 
     /// Runs a sync hop.
-    fn run_sync<F>(app: Option<Sec0App>, key: &'static str, args: Args, body: F) -> Self
-    where
-        F: FnOnce() -> Self,
-        Self::Value: Recorded,
-        Self::Error: FromRefusal;
+    fn run_sync<F: FnOnce() -> Self>(
+        app: Option<Sec0App>,
+        key: &'static str,
+        args: Args,
+        body: F,
+    ) -> Self;
+}
 
-    /// Runs a sync hop whose result is left out of the record.
-    fn run_sync_unseen<F>(app: Option<Sec0App>, key: &'static str, args: Args, body: F) -> Self
-    where
-        F: FnOnce() -> Self,
-        Self::Error: FromRefusal;
+/// The same for a hop whose result is left out of the record.
+#[diagnostic::on_unimplemented(
+    message = "a hop returns `Result<_, E>` with `E: From<sec0::Refusal>`, and `{Self}` is no `Result`",
+    label = "not a `Result`",
+    note = "a call that is refused answers with an error, so the function needs one"
+)]
+pub trait ReturnsUnseen: Sized {
+    /// Runs an async hop.
+    fn run<F: Future<Output = Self>>(
+        app: Option<Sec0App>,
+        key: &'static str,
+        args: Args,
+        body: F,
+    ) -> impl Future<Output = Self>;
+
+    /// Runs a sync hop.
+    fn run_sync<F: FnOnce() -> Self>(
+        app: Option<Sec0App>,
+        key: &'static str,
+        args: Args,
+        body: F,
+    ) -> Self;
 }
 
 /// The value of a hop: its digest is recorded.
 #[diagnostic::on_unimplemented(
     message = "the result of a hop is recorded by its digest, and `{Self}` cannot be serialised",
     label = "no `serde::Serialize`",
-    note = "derive `serde::Serialize` for it, or leave the result out of the record with `skip(return)`"
+    note = "derive `serde::Serialize` for it (a type parameter needs it as a bound), or leave the result out of the record with `skip(return)`"
 )]
 pub trait Recorded: Serialize {}
 
@@ -77,7 +79,7 @@ pub trait FromRefusal: From<Refusal> {}
 #[diagnostic::on_unimplemented(
     message = "the arguments of a hop are recorded by their digest, and `{Self}` cannot be serialised",
     label = "no `serde::Serialize`",
-    note = "derive `serde::Serialize` for it, or name the argument in `skip(..)`"
+    note = "derive `serde::Serialize` for it (a type parameter needs it as a bound), or name the argument in `skip(..)`"
 )]
 pub trait Argument: Serialize {}
 
@@ -90,51 +92,42 @@ impl<E: From<Refusal>> FromRefusal for E {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + ?Sized> Argument for T {}
 
-impl<T, E> Returns for Result<T, E> {
-    type Value = T;
-    type Error = E;
-
-    fn run<F>(
+impl<T: Recorded, E: FromRefusal> Returns for Result<T, E> {
+    fn run<F: Future<Output = Self>>(
         app: Option<Sec0App>,
         key: &'static str,
         args: Args,
         body: F,
-    ) -> impl Future<Output = Self>
-    where
-        F: Future<Output = Self>,
-        T: Recorded,
-        E: FromRefusal,
-    {
+    ) -> impl Future<Output = Self> {
         by_macro::run(app, key, args, body)
     }
 
-    fn run_unseen<F>(
+    fn run_sync<F: FnOnce() -> Self>(
         app: Option<Sec0App>,
         key: &'static str,
         args: Args,
         body: F,
-    ) -> impl Future<Output = Self>
-    where
-        F: Future<Output = Self>,
-        E: FromRefusal,
-    {
+    ) -> Self {
+        by_macro::run_sync(app, key, args, body)
+    }
+}
+
+impl<T, E: FromRefusal> ReturnsUnseen for Result<T, E> {
+    fn run<F: Future<Output = Self>>(
+        app: Option<Sec0App>,
+        key: &'static str,
+        args: Args,
+        body: F,
+    ) -> impl Future<Output = Self> {
         by_macro::run_unseen(app, key, args, body)
     }
 
-    fn run_sync<F>(app: Option<Sec0App>, key: &'static str, args: Args, body: F) -> Self
-    where
-        F: FnOnce() -> Self,
-        T: Recorded,
-        E: FromRefusal,
-    {
-        by_macro::run_sync(app, key, args, body)
-    }
-
-    fn run_sync_unseen<F>(app: Option<Sec0App>, key: &'static str, args: Args, body: F) -> Self
-    where
-        F: FnOnce() -> Self,
-        E: FromRefusal,
-    {
+    fn run_sync<F: FnOnce() -> Self>(
+        app: Option<Sec0App>,
+        key: &'static str,
+        args: Args,
+        body: F,
+    ) -> Self {
         by_macro::run_sync_unseen(app, key, args, body)
     }
 }

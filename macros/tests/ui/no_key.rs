@@ -34,7 +34,7 @@ impl<T> Ask for T {
 }
 
 #[sec0::hops]
-impl Ask for &Agent {
+impl Tell for &Agent {
     #[sec0::hop]
     fn ask(&self) -> Result<(), Failed> {
         Ok(())
@@ -42,6 +42,10 @@ impl Ask for &Agent {
 }
 
 trait Ask {
+    fn ask(&self) -> Result<(), Failed>;
+}
+
+trait Tell {
     fn ask(&self) -> Result<(), Failed>;
 }
 
