@@ -50,6 +50,7 @@ impl Hop {
     fn around(&self, function: &Function) -> TokenStream {
         let Function { attrs, vis, default, sig, .. } = function;
         let before = self.before(sig);
+        let wait = quote_spanned!(self.returned.end=> .await);
         let inside = if self.returned.is_boxed {
             // The body makes the future, and may return early with one.
             let (made, written) = (Ident::new("made", Span::mixed_site()), &self.returned.written);
@@ -63,14 +64,15 @@ impl Hop {
                     }
                 },
             );
-            quote!(::std::boxed::Box::pin(async move { #before #run.await }))
+            quote!(::std::boxed::Box::pin(async move { #before #run #wait }))
         } else if sig.asyncness.is_some() {
             let body = block(function, &self.typed());
             let run = self.run("run", &quote!(async move #body));
-            quote!(#before #run.await)
+            quote!(#before #run #wait)
         } else {
             let body = block(function, &TokenStream::new());
-            let run = self.run("run_sync", &quote!(move || #body));
+            let result = &self.returned.result;
+            let run = self.run("run_sync", &quote!(move || -> #result #body));
             quote!(#before #run)
         };
         quote!(#(#attrs)* #vis #default #sig { #inside })
@@ -80,13 +82,22 @@ impl Hop {
     /// said there.
     fn run(&self, how: &str, body: &TokenStream) -> TokenStream {
         let Self { key, home, returned, arguments } = self;
-        let how = Ident::new(how, returned.end);
-        let seen = if arguments.skips_result { "ReturnsUnseen" } else { "Returns" };
-        let seen = Ident::new(seen, Span::mixed_site());
+        let how = if arguments.skips_result { format!("{how}_unseen") } else { how.to_owned() };
+        let how = Ident::new(&how, returned.end);
         let (app, args, result) = (app(), argument::args(), &returned.result);
-        let start = quote_spanned!(returned.start=> <);
-        let call = quote_spanned!(returned.end=> #how(#app, #key, #args, #body));
-        quote!(#start #result as #home::hop::bounds::#seen>::#call)
+        // The parts are named by way of the whole, whatever name that has. Where a part of it has
+        // no name, the body tells.
+        let part = |name: &str| {
+            if returned.is_opaque {
+                return quote!(_);
+            }
+            let (start, name) =
+                (quote_spanned!(returned.start=> <), Ident::new(name, returned.end));
+            quote!(#start #result as #home::hop::bounds::Returns>::#name)
+        };
+        let (value, error) = (part("Value"), part("Error"));
+        let given = quote_spanned!(returned.end=> (#app, #key, #args, #body));
+        quote!(#home::hop::bounds::#how::<#value, #error, _>#given)
     }
 
     /// Tells the compiler what an async block returns: what it ends in is made to be that.

@@ -25,6 +25,8 @@ pub(crate) struct Returned {
     pub(crate) written: Type,
     /// The function is not async and returns a boxed future of it.
     pub(crate) is_boxed: bool,
+    /// There was an `impl`.
+    pub(crate) is_opaque: bool,
     /// Where it begins and ends in the source, for names that are not the user's.
     pub(crate) start: Span,
     pub(crate) end: Span,
@@ -46,10 +48,10 @@ impl Returned {
             return Err(Error::new_spanned(result, format!("[sec0] {NEEDED}, and {why}")));
         }
         let (start, end) = ends(&result);
-        WithoutImpl.visit_type_mut(&mut result);
-        let mut written = (**written).clone();
-        WithoutImpl.visit_type_mut(&mut written);
-        Ok(Self { result, written, is_boxed, start, end })
+        let (mut written, mut erased) = ((**written).clone(), WithoutImpl { found: false });
+        erased.visit_type_mut(&mut written);
+        erased.visit_type_mut(&mut result);
+        Ok(Self { result, written, is_boxed, is_opaque: erased.found, start, end })
     }
 }
 
@@ -122,11 +124,14 @@ fn output(argument: &GenericArgument) -> Option<&Type> {
     }
 }
 
-struct WithoutImpl;
+struct WithoutImpl {
+    found: bool,
+}
 
 impl VisitMut for WithoutImpl {
     fn visit_type_mut(&mut self, written: &mut Type) {
         if matches!(written, Type::ImplTrait(_)) {
+            self.found = true;
             let span = written.span();
             *written = Type::Infer(TypeInfer { underscore_token: syn::Token![_](span) });
             return;

@@ -122,6 +122,18 @@ fn borrows(cell: RefCell<String>) -> Result<String, Failed> {
 type Here<T> = Result<T, Failed>;
 type Done = Here<()>;
 
+impl Plain {
+    #[sec0::hop("Plain.lends", skip(keeps, return), crate = "crate::spy")]
+    async fn lends<'a>(
+        &self,
+        name: &'a str,
+        keeps: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<(&'a str, Box<dyn Display + Send + 'a>), Failed> {
+        tokio::task::yield_now().await;
+        if keeps(name) { Ok((name, Box::new(name))) } else { Ok(("", Box::new(1))) }
+    }
+}
+
 trait Agent {
     /// A default body.
     #[sec0::hop("Agent.ask", crate = "crate::spy")]
@@ -225,6 +237,10 @@ async fn a_function_that_returns_a_boxed_future_is_an_async_hop() {
 #[test]
 fn a_hop_can_be_spawned_where_its_body_can() {
     fn spawned(_: impl Send + 'static) {}
+    fn sent(_: impl Send) {}
+    let name = "a".to_owned();
+    sent(Plain.lends(&name, &|_| true));
+    sent(Plain.ask(1));
     spawned(early_async(String::new()));
     spawned(coerced_async(1));
     spawned(boxed(1));

@@ -106,36 +106,14 @@ pub(crate) mod hop {
             args
         }
 
-        pub(crate) trait Returns: Sized {
-            fn run<F: Future<Output = Self>>(
-                app: Option<Sec0App>,
-                key: &'static str,
-                args: Args,
-                body: F,
-            ) -> impl Future<Output = Self>;
-
-            fn run_sync<F: FnOnce() -> Self>(
-                app: Option<Sec0App>,
-                key: &'static str,
-                args: Args,
-                body: F,
-            ) -> Self;
+        pub(crate) trait Returns {
+            type Value;
+            type Error;
         }
 
-        pub(crate) trait ReturnsUnseen: Sized {
-            fn run<F: Future<Output = Self>>(
-                app: Option<Sec0App>,
-                key: &'static str,
-                args: Args,
-                body: F,
-            ) -> impl Future<Output = Self>;
-
-            fn run_sync<F: FnOnce() -> Self>(
-                app: Option<Sec0App>,
-                key: &'static str,
-                args: Args,
-                body: F,
-            ) -> Self;
+        impl<T, E> Returns for Result<T, E> {
+            type Value = T;
+            type Error = E;
         }
 
         fn enter(app: Option<Sec0App>, key: &str, args: Args) -> Result<(), Refusal> {
@@ -150,48 +128,48 @@ pub(crate) mod hop {
             note(format!("-> {}", serde_json::to_string(value).unwrap()));
         }
 
-        impl<T: Serialize, E: From<Refusal>> Returns for Result<T, E> {
-            async fn run<F: Future<Output = Self>>(
-                app: Option<Sec0App>,
-                key: &'static str,
-                args: Args,
-                body: F,
-            ) -> Self {
-                enter(app, key, args)?;
-                body.await.inspect(leave)
-            }
-
-            fn run_sync<F: FnOnce() -> Self>(
-                app: Option<Sec0App>,
-                key: &'static str,
-                args: Args,
-                body: F,
-            ) -> Self {
-                enter(app, key, args)?;
-                body().inspect(leave)
-            }
+        pub(crate) async fn run<
+            T: Serialize,
+            E: From<Refusal>,
+            F: Future<Output = Result<T, E>>,
+        >(
+            app: Option<Sec0App>,
+            key: &'static str,
+            args: Args,
+            body: F,
+        ) -> Result<T, E> {
+            enter(app, key, args)?;
+            body.await.inspect(leave)
         }
 
-        impl<T, E: From<Refusal>> ReturnsUnseen for Result<T, E> {
-            async fn run<F: Future<Output = Self>>(
-                app: Option<Sec0App>,
-                key: &'static str,
-                args: Args,
-                body: F,
-            ) -> Self {
-                enter(app, key, args)?;
-                body.await
-            }
+        pub(crate) async fn run_unseen<T, E: From<Refusal>, F: Future<Output = Result<T, E>>>(
+            app: Option<Sec0App>,
+            key: &'static str,
+            args: Args,
+            body: F,
+        ) -> Result<T, E> {
+            enter(app, key, args)?;
+            body.await
+        }
 
-            fn run_sync<F: FnOnce() -> Self>(
-                app: Option<Sec0App>,
-                key: &'static str,
-                args: Args,
-                body: F,
-            ) -> Self {
-                enter(app, key, args)?;
-                body()
-            }
+        pub(crate) fn run_sync<T: Serialize, E: From<Refusal>, F: FnOnce() -> Result<T, E>>(
+            app: Option<Sec0App>,
+            key: &'static str,
+            args: Args,
+            body: F,
+        ) -> Result<T, E> {
+            enter(app, key, args)?;
+            body().inspect(leave)
+        }
+
+        pub(crate) fn run_sync_unseen<T, E: From<Refusal>, F: FnOnce() -> Result<T, E>>(
+            app: Option<Sec0App>,
+            key: &'static str,
+            args: Args,
+            body: F,
+        ) -> Result<T, E> {
+            enter(app, key, args)?;
+            body()
         }
     }
 }

@@ -9,54 +9,21 @@ use crate::call::Refusal;
 use serde::Serialize;
 
 /// What a hop returns: a `Result`, also under another name.
-///
-/// The bounds of value and error stand at the implementation and not at the functions: there the
-/// compiler would name a wrong one three times.
 #[diagnostic::on_unimplemented(
     message = "a hop returns `Result<_, E>` with `E: From<sec0::Refusal>`, and `{Self}` is no `Result`",
     label = "not a `Result`",
     note = "a call that is refused answers with an error, so the function needs one"
 )]
-pub trait Returns: Sized {
-    /// Runs an async hop.
-    fn run<F: Future<Output = Self>>(
-        app: Option<Sec0App>,
-        key: &'static str,
-        args: Args,
-        body: F,
-    ) -> impl Future<Output = Self>;
-
-    /// Runs a sync hop.
-    fn run_sync<F: FnOnce() -> Self>(
-        app: Option<Sec0App>,
-        key: &'static str,
-        args: Args,
-        body: F,
-    ) -> Self;
+pub trait Returns {
+    /// What it returns where all is well.
+    type Value;
+    /// What it returns elsewhere, and where it is refused.
+    type Error;
 }
 
-/// The same for a hop whose result is left out of the record.
-#[diagnostic::on_unimplemented(
-    message = "a hop returns `Result<_, E>` with `E: From<sec0::Refusal>`, and `{Self}` is no `Result`",
-    label = "not a `Result`",
-    note = "a call that is refused answers with an error, so the function needs one"
-)]
-pub trait ReturnsUnseen: Sized {
-    /// Runs an async hop.
-    fn run<F: Future<Output = Self>>(
-        app: Option<Sec0App>,
-        key: &'static str,
-        args: Args,
-        body: F,
-    ) -> impl Future<Output = Self>;
-
-    /// Runs a sync hop.
-    fn run_sync<F: FnOnce() -> Self>(
-        app: Option<Sec0App>,
-        key: &'static str,
-        args: Args,
-        body: F,
-    ) -> Self;
+impl<T, E> Returns for Result<T, E> {
+    type Value = T;
+    type Error = E;
 }
 
 /// The value of a hop: its digest is recorded.
@@ -92,44 +59,50 @@ impl<E: From<Refusal>> FromRefusal for E {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + ?Sized> Argument for T {}
 
-impl<T: Recorded, E: FromRefusal> Returns for Result<T, E> {
-    fn run<F: Future<Output = Self>>(
-        app: Option<Sec0App>,
-        key: &'static str,
-        args: Args,
-        body: F,
-    ) -> impl Future<Output = Self> {
-        by_macro::run(app, key, args, body)
-    }
-
-    fn run_sync<F: FnOnce() -> Self>(
-        app: Option<Sec0App>,
-        key: &'static str,
-        args: Args,
-        body: F,
-    ) -> Self {
-        by_macro::run_sync(app, key, args, body)
-    }
+/// Runs an async hop.
+pub fn run<T: Recorded, E: FromRefusal, F: Future<Output = Result<T, E>>>(
+    app: Option<Sec0App>,
+    key: &'static str,
+    args: Args,
+    body: F,
+) -> impl Future<Output = Result<T, E>> {
+    by_macro::run(app, key, args, body)
 }
 
-impl<T, E: FromRefusal> ReturnsUnseen for Result<T, E> {
-    fn run<F: Future<Output = Self>>(
-        app: Option<Sec0App>,
-        key: &'static str,
-        args: Args,
-        body: F,
-    ) -> impl Future<Output = Self> {
-        by_macro::run_unseen(app, key, args, body)
-    }
+/// Runs an async hop whose result is left out of the record.
+pub fn run_unseen<T, E: FromRefusal, F: Future<Output = Result<T, E>>>(
+    app: Option<Sec0App>,
+    key: &'static str,
+    args: Args,
+    body: F,
+) -> impl Future<Output = Result<T, E>> {
+    by_macro::run_unseen(app, key, args, body)
+}
 
-    fn run_sync<F: FnOnce() -> Self>(
-        app: Option<Sec0App>,
-        key: &'static str,
-        args: Args,
-        body: F,
-    ) -> Self {
-        by_macro::run_sync_unseen(app, key, args, body)
-    }
+/// Runs a sync hop.
+///
+/// # Errors
+/// Those of `body`, and refusals.
+pub fn run_sync<T: Recorded, E: FromRefusal, F: FnOnce() -> Result<T, E>>(
+    app: Option<Sec0App>,
+    key: &'static str,
+    args: Args,
+    body: F,
+) -> Result<T, E> {
+    by_macro::run_sync(app, key, args, body)
+}
+
+/// Runs a sync hop whose result is left out of the record.
+///
+/// # Errors
+/// Those of `body`, and refusals.
+pub fn run_sync_unseen<T, E: FromRefusal, F: FnOnce() -> Result<T, E>>(
+    app: Option<Sec0App>,
+    key: &'static str,
+    args: Args,
+    body: F,
+) -> Result<T, E> {
+    by_macro::run_sync_unseen(app, key, args, body)
 }
 
 /// The arguments and one more.
