@@ -50,7 +50,6 @@ impl Hop {
     fn around(&self, function: &Function) -> TokenStream {
         let Function { attrs, vis, default, sig, .. } = function;
         let before = self.before(sig);
-        let wait = quote_spanned!(self.returned.end=> .await);
         let inside = if self.returned.is_boxed {
             // The body makes the future, and may return early with one.
             let (made, written) = (Ident::new("made", Span::mixed_site()), &self.returned.written);
@@ -64,11 +63,11 @@ impl Hop {
                     }
                 },
             );
-            quote!(::std::boxed::Box::pin(async move { #before #run #wait }))
+            quote!(::std::boxed::Box::pin(async move { #before #run.await }))
         } else if sig.asyncness.is_some() {
             let body = block(function, &self.typed());
             let run = self.run("run", &quote!(async move #body));
-            quote!(#before #run #wait)
+            quote!(#before #run.await)
         } else {
             let body = block(function, &TokenStream::new());
             let result = &self.returned.result;

@@ -26,23 +26,6 @@ use proc_macro::TokenStream;
 /// The app comes from `self` where its type is `AsRef<sec0::hop::Sec0App>`, elsewhere from the scope
 /// in which the function is called. Without one the call is refused.
 ///
-/// ```
-/// # #[derive(Debug)] struct Failed(String);
-/// impl From<sec0::Refusal> for Failed {
-///     fn from(refusal: sec0::Refusal) -> Self {
-///         Self(refusal.to_string())
-///     }
-/// }
-///
-/// #[sec0::hop("OrderAgent.total", skip(token))]
-/// fn total(prices: &[u64], token: &str) -> Result<u64, Failed> {
-///     Ok(prices.iter().sum())
-/// }
-///
-/// // Outside of an app nothing runs.
-/// assert!(total(&[1, 2], "secret").is_err());
-/// ```
-///
 /// # What the function must have
 /// - It returns `Result<T, E>`, also under another name, with `E: From<sec0::Refusal>`: a refusal
 ///   is an error of that type. `T` is `serde::Serialize`, or `skip(return)` is given.
@@ -77,22 +60,6 @@ pub fn hop(options: TokenStream, item: TokenStream) -> TokenStream {
 /// The class is the last name of the type, without what stands in `<>`; `#[sec0::hops("Name")]` has
 /// another one, and is needed where the type has no name. Methods with a key keep it, methods
 /// without `#[sec0::hop]` are no hops.
-///
-/// ```
-/// # struct Failed;
-/// # impl From<sec0::Refusal> for Failed {
-/// #     fn from(_: sec0::Refusal) -> Self { Self }
-/// # }
-/// struct OrderAgent;
-///
-/// #[sec0::hops]
-/// impl OrderAgent {
-///     #[sec0::hop] // "OrderAgent.run"
-///     async fn run(&self, order: u32) -> Result<u32, Failed> {
-///         Ok(order)
-///     }
-/// }
-/// ```
 #[proc_macro_attribute]
 pub fn hops(options: TokenStream, item: TokenStream) -> TokenStream {
     inferred::hops(options.into(), &item.into()).into()

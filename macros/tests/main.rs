@@ -11,8 +11,8 @@ mod shapes;
 mod spy;
 
 /// Each file in `ui` fails to compile, with the text that lies beside it. To write the texts anew:
-/// `TRYBUILD=overwrite cargo test -p sec0-macros --test macros refuses`.
+/// `TRYBUILD=overwrite cargo test --test macros refuses`.
 #[test]
 fn refuses_what_cannot_be_a_hop_in_words_of_hops() {
-    trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+    trybuild::TestCases::new().compile_fail("ui/*.rs");
 }
