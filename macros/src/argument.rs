@@ -31,7 +31,7 @@ impl Arguments {
                 continue;
             }
             let variable = match &*argument.pat {
-                pat if plain(pat).is_some() => pat_ident(pat),
+                pat if is_for_use(pat) => pat_ident(pat),
                 _ => named(argument, name, &mut taken_apart),
             };
             let cfgs = attributes(argument, false);
@@ -77,6 +77,11 @@ fn plain(pat: &Pat) -> Option<&Ident> {
     }
 }
 
+/// Names that begin with `_` are not to be used, by us neither.
+fn is_for_use(pat: &Pat) -> bool {
+    plain(pat).is_some_and(|name| !name.to_string().starts_with('_'))
+}
+
 fn pat_ident(pat: &Pat) -> TokenStream {
     let name = plain(pat);
     quote!(#name)
@@ -88,7 +93,13 @@ fn named(argument: &mut PatType, name: &str, taken_apart: &mut Vec<TokenStream>)
     let pat = &argument.pat;
     if !matches!(**pat, Pat::Wild(_)) {
         let attrs = attributes(argument, true);
-        taken_apart.push(quote!(#(#attrs)* let #pat = #variable;));
+        // A call, lest a name that is not used be said to have no effect.
+        let value = if plain(pat).is_some() {
+            quote!(::core::convert::identity(#variable))
+        } else {
+            quote!(#variable)
+        };
+        taken_apart.push(quote!(#(#attrs)* let #pat = #value;));
     }
     // Those on lints are about the names in the pattern.
     argument.attrs.retain(|attr| attr.path().is_ident("cfg"));

@@ -79,9 +79,9 @@ async fn generic<T, const N: usize>(values: &[T], by: impl Display + Serialize) 
 where
     T: Serialize + Clone + Send,
 {
-    #![allow(clippy::unused_async, reason = "inner attributes stay attributes of the function")]
-    let value = values.get(N).cloned();
-    value.ok_or_else(|| Failed::Other(by.to_string()))
+    #![expect(clippy::let_and_return, reason = "inner attributes are those of the function")]
+    let value = values.get(N).cloned().ok_or_else(|| Failed::Other(by.to_string()));
+    value
 }
 
 #[sec0::hop("opaque", crate = "crate::spy")]

@@ -119,7 +119,7 @@ pub(crate) mod hop {
         fn enter(app: Option<Sec0App>, key: &str, args: Args) -> Result<(), Refusal> {
             let app = app.map_or("scope", |app| app.0);
             let args: Vec<_> =
-                args.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                args.0.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
             note(format!("{key} by {app} ({})", args.join(" ")));
             if REFUSES.get() { Err(Refusal) } else { Ok(()) }
         }
