@@ -39,12 +39,13 @@ pub mod stack; // One tower layer per step.
 pub mod config; // One file for a program with hops.
 
 // Floor 6: whole products over the stack.
-pub mod hop; // Functions of a program under the same steps as tool calls.
+pub mod hop; // Functions of a program behind the same steps.
 
 // The paved path.
 pub use approval::{EscalationManager, EscalationReporter, EscalationResolver};
 pub use audit::AuditSink;
 pub use call::{AuditMode, LineSigning, Refusal};
+pub use hop::{HopLayer, Sec0App};
 pub use mcp::{MapRegistry, ServerHandlerExt, ToolRouterExt};
 pub use policy::Policy;
 #[cfg(feature = "hops")]

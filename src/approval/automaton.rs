@@ -148,6 +148,22 @@ impl Kept {
         self.spent_at.is_none() && self.status() != Status::Expired && now < self.over_at()
     }
 
+    /// True when it can go before it is over, if there is no room: it permits nothing any more, and
+    /// whoever asks for the same call asks anew, or is answered the same by nobody.
+    ///
+    /// What people have rejected is not: they would be asked again.
+    pub fn is_done_with(&self) -> bool {
+        let by_nobody = matches!(
+            self.ended,
+            Some(
+                Finalization::UnattendedRefused
+                    | Finalization::NoApproversConfigured
+                    | Finalization::TimedOutRejected
+            )
+        );
+        self.spent_at.is_some() || by_nobody
+    }
+
     /// Takes the change, all but the version.
     pub fn apply(&mut self, change: &Change) {
         self.casts.extend(change.cast.clone());

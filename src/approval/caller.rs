@@ -13,6 +13,12 @@ pub trait Connected {
         None
     }
 
+    /// False where the call cannot wait for anybody: it is refused at once with the id of its
+    /// escalation.
+    fn may_wait(&self) -> bool {
+        true
+    }
+
     /// The way to the user behind the caller; `None` where the user cannot be asked.
     fn user(&self) -> Option<Reach> {
         None

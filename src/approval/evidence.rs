@@ -1,3 +1,4 @@
+use super::automaton::MAX_VOTES;
 use super::escalation::{Escalation, NotAnEscalation};
 use super::id::EscalationId;
 use super::moment::Moment;
@@ -7,8 +8,7 @@ use super::words::{Finalization, Status};
 use crate::digest::Digest;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Follows the approvals in a log from line to line: whether every vote was signed by a member of
 /// the set that its escalation was created with, and whether every decision follows from the votes
@@ -18,11 +18,28 @@ use std::collections::btree_map::Entry;
 /// durable writes them again at its next start. The second says nothing new.
 ///
 /// A log whose oldest days are gone may begin behind a creation. What is about such an escalation
-/// cannot be checked, and is counted: see [`Evidence::unchecked`].
-#[derive(Debug, Default)]
+/// cannot be checked, and is counted: see [`Evidence::unchecked`]. So is what comes late about one of
+/// very many that nothing decides: 16,384 of them or 64 MiB are kept in memory, the newest, and of
+/// 262,144 others what they were.
+#[derive(Debug)]
 pub struct Evidence {
     all: BTreeMap<EscalationId, Followed>,
+    /// Those that are followed, in the order of their creation, and what they take.
+    open: BTreeMap<u64, EscalationId>,
+    bytes: usize,
+    /// The others, in the order in which that came to be.
+    closed: VecDeque<EscalationId>,
+    created: u64,
     unchecked: u64,
+    bounds: Bounds,
+}
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    open: usize,
+    bytes: usize,
+    closed: usize,
 }
 
 /// How far an escalation has been followed.
@@ -31,12 +48,16 @@ enum Followed {
     Open(Box<Kept>),
     /// What comes later changes nothing. The digests are those of the escalation and the decision.
     Decided(Digest, Digest),
+    /// It was given up to make room: this escalation it was.
+    GivenUp(Digest),
 }
 
 #[derive(Debug)]
 struct Kept {
     escalation: Escalation,
     casts: Vec<Cast>,
+    number: u64,
+    bytes: usize,
 }
 
 /// What a line about an approval has wrong.
@@ -82,7 +103,30 @@ struct Decision {
     status: Status,
 }
 
+impl Default for Evidence {
+    fn default() -> Self {
+        Self::within(Bounds { open: 16_384, bytes: 64 << 20, closed: 262_144 })
+    }
+}
+
 impl Evidence {
+    fn within(bounds: Bounds) -> Self {
+        Self {
+            all: BTreeMap::new(),
+            open: BTreeMap::new(),
+            bytes: 0,
+            closed: VecDeque::new(),
+            created: 0,
+            unchecked: 0,
+            bounds,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_at_most(open: usize, bytes: usize, closed: usize) -> Self {
+        Self::within(Bounds { open, bytes, closed })
+    }
+
     /// Takes the value of `escalation` of a line `event: approval_created`.
     ///
     /// # Errors
@@ -90,18 +134,21 @@ impl Evidence {
     /// It is none, or another one was there before under its id.
     pub fn created(&mut self, escalation: &str) -> Result<(), EvidenceFault> {
         let escalation = Escalation::parse(escalation)?;
-        let kept = Box::new(Kept { casts: Vec::new(), escalation });
-        let digest = kept.escalation.digest();
-        let before = match self.all.entry(kept.escalation.id()) {
-            Entry::Vacant(place) => {
-                place.insert(Followed::Open(kept));
+        let (id, digest) = (escalation.id(), escalation.digest());
+        let was = match self.all.get(&id) {
+            None => {
+                let bytes = escalation.canonical().len();
+                let number = self.created;
+                let kept = Kept { casts: Vec::new(), escalation, number, bytes };
+                self.created += 1;
+                self.bytes += bytes;
+                self.open.insert(number, id);
+                self.all.insert(id, Followed::Open(Box::new(kept)));
+                self.make_room();
                 return Ok(());
             }
-            Entry::Occupied(before) => before,
-        };
-        let was = match before.get() {
-            Followed::Open(before) => before.escalation.digest(),
-            Followed::Decided(escalation, _) => *escalation,
+            Some(Followed::Open(before)) => before.escalation.digest(),
+            Some(Followed::Decided(escalation, _) | Followed::GivenUp(escalation)) => *escalation,
         };
         if was == digest { Ok(()) } else { Err(EvidenceFault::CreatedTwice) }
     }
@@ -112,6 +159,7 @@ impl Evidence {
     ///
     /// It is none, or none of the escalation's people signed it.
     pub fn vote(&mut self, cast: &str) -> Result<(), EvidenceFault> {
+        let bytes = cast.len();
         let Cast { vote, taken_at } = Cast::parse(cast)?;
         let Some(Followed::Open(kept)) = self.all.get_mut(&vote.escalation_id()) else {
             self.unchecked += 1;
@@ -126,9 +174,18 @@ impl Evidence {
             return Err(EvidenceFault::NotAMembers);
         }
         let cast = Cast { vote, taken_at };
-        if !kept.casts.contains(&cast) {
-            kept.casts.push(cast);
+        if kept.casts.contains(&cast) {
+            return Ok(());
         }
+        // A store takes no more.
+        if kept.casts.len() >= MAX_VOTES {
+            self.unchecked += 1;
+            return Ok(());
+        }
+        kept.casts.push(cast);
+        kept.bytes += bytes;
+        self.bytes += bytes;
+        self.make_room();
         Ok(())
     }
 
@@ -148,7 +205,7 @@ impl Evidence {
             Some(Followed::Open(kept)) => kept,
             Some(Followed::Decided(_, before)) if *before == digest => return Ok(()),
             Some(Followed::Decided(..)) => return Err(EvidenceFault::DecidedTwice),
-            None => {
+            Some(Followed::GivenUp(_)) | None => {
                 self.unchecked += 1;
                 return Ok(());
             }
@@ -166,8 +223,33 @@ impl Evidence {
             return Err(EvidenceFault::DoesNotFollow);
         }
         let followed = Followed::Decided(kept.escalation.digest(), digest);
-        self.all.insert(id, followed);
+        self.close(id, followed);
         Ok(())
+    }
+
+    /// Gives up the oldest of those that nothing has decided, until the rest fits.
+    fn make_room(&mut self) {
+        while self.open.len() > self.bounds.open || self.bytes > self.bounds.bytes {
+            let Some((_, id)) = self.open.first_key_value() else { return };
+            let id = *id;
+            let Some(Followed::Open(kept)) = self.all.get(&id) else { return };
+            let followed = Followed::GivenUp(kept.escalation.digest());
+            self.close(id, followed);
+        }
+    }
+
+    /// Keeps no more of it than this, and nothing of the oldest beyond the bound.
+    fn close(&mut self, id: EscalationId, followed: Followed) {
+        if let Some(Followed::Open(kept)) = self.all.insert(id, followed) {
+            self.open.remove(&kept.number);
+            self.bytes = self.bytes.saturating_sub(kept.bytes);
+        }
+        self.closed.push_back(id);
+        if self.closed.len() > self.bounds.closed
+            && let Some(oldest) = self.closed.pop_front()
+        {
+            self.all.remove(&oldest);
+        }
     }
 
     /// Takes one line about an approval: its `event`, its `escalation_id`, and the JSON of its member
@@ -187,17 +269,19 @@ impl Evidence {
         }
     }
 
-    /// For a verifier of logs: takes the lines of one of them.
+    /// For a verifier of logs: takes the lines of one of them, and says how many of them could not be
+    /// checked so far.
     #[expect(clippy::type_complexity, reason = "the verifier's name for it is a sibling's")]
-    pub fn check() -> Box<dyn FnMut(&str, &str, &str) -> Result<(), String>> {
+    pub fn check() -> Box<dyn FnMut(&str, &str, &str) -> Result<u64, String>> {
         let mut evidence = Self::default();
         Box::new(move |event, id, about| {
-            evidence.line(event, id, about).map_err(|fault| fault.to_string())
+            evidence.line(event, id, about).map_err(|fault| fault.to_string())?;
+            Ok(evidence.unchecked())
         })
     }
 
-    /// How many lines could not be checked: they are about escalations whose creation was not seen, or
-    /// are votes on decided ones.
+    /// How many lines could not be checked: they are about escalations whose creation was not seen or
+    /// was too long ago, or are votes on decided ones.
     pub fn unchecked(&self) -> u64 {
         self.unchecked
     }

@@ -6,7 +6,8 @@ use super::moment::Moment;
 use super::round::{NextRound, RoundId, Rounds, TakenRound};
 use super::spend::Unspendable;
 use super::store::{
-    Answer, ApprovalStore, Asking, Kept, Line, Opened, Presentation, Spent, StoreError, Voted,
+    Answer, ApprovalStore, Asking, Kept, Line, Opened, Overdue, Presentation, Spent, StoreError,
+    Voted,
 };
 use super::vote::Vote;
 use super::waiting::Waiters;
@@ -15,6 +16,7 @@ use crate::clock::Timestamp;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::ready;
+use std::ops::Bound;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -56,6 +58,9 @@ struct Held {
     /// Those without lines to be recorded: all, and by principal.
     over: BTreeSet<(Timestamp, EscalationId)>,
     over_of: BTreeSet<([u8; 32], Timestamp, EscalationId)>,
+    /// Those among them that are [done with](Kept::is_done_with), by their last change.
+    done: BTreeSet<(u64, EscalationId)>,
+    done_of: BTreeSet<([u8; 32], u64, EscalationId)>,
     lines: BTreeMap<(Box<str>, u64), Line>,
     used: HashMap<[u8; 32], Used>,
     all: Used,
@@ -163,10 +168,15 @@ impl ApprovalStore for MemoryApprovals {
         Box::pin(ready(Ok(taken)))
     }
 
-    fn overdue(&self, stream: &str, now: Timestamp) -> Answer<Vec<Kept>> {
+    fn overdue(&self, stream: &str, after: Option<Overdue>, now: Timestamp) -> Answer<Vec<Kept>> {
         self.look(|held| {
-            let first = (stream.into(), Timestamp::from_millis(i64::MIN), EscalationId::LEAST);
-            let due = held.undecided.range(first..);
+            let first = if let Some(Overdue { since, id }) = after {
+                Bound::Excluded((stream.into(), since, id))
+            } else {
+                let start = Timestamp::from_millis(i64::MIN);
+                Bound::Included((stream.into(), start, EscalationId::LEAST))
+            };
+            let due = held.undecided.range((first, Bound::Unbounded));
             let due = due.take_while(|(of, ends, _)| &**of == stream && *ends <= now);
             due.take(AT_ONCE).filter_map(|(_, _, id)| held.kept(*id)).collect()
         })
@@ -184,9 +194,9 @@ impl ApprovalStore for MemoryApprovals {
         self.look(|held| held.recorded(stream, up_to))
     }
 
-    fn stirred(&self) -> Answer<()> {
+    fn stirred(&self, seen: u64) -> Answer<u64> {
         let waiters = Arc::clone(&self.0.waiters);
-        Box::pin(async move { waiters.stirred().await.then_some(()).ok_or(StoreError::Closed) })
+        Box::pin(async move { waiters.stirred(seen).await.ok_or(StoreError::Closed) })
     }
 
     fn is_durable(&self) -> bool {
@@ -339,6 +349,10 @@ impl Held {
         if *lines == 0 {
             self.over.insert((over_at, id));
             self.over_of.insert((*share, over_at, id));
+            if kept.is_done_with() {
+                self.done.insert((kept.version, id));
+                self.done_of.insert((*share, kept.version, id));
+            }
         }
     }
 
@@ -349,15 +363,17 @@ impl Held {
         self.undecided.remove(&(stream.clone(), kept.escalation.expires_at(), id));
         self.over.remove(&(over_at, id));
         self.over_of.remove(&(*share, over_at, id));
+        self.done.remove(&(kept.version, id));
+        self.done_of.remove(&(*share, kept.version, id));
     }
 
     fn make_room(&mut self, share: [u8; 32], len: u64, now: Timestamp) -> Result<(), StoreError> {
         loop {
             let used = self.used.get(&share).copied().unwrap_or_default();
             let removed = if !self.bounds.fits_share(used, len) {
-                self.purge_of(share, now)
+                self.purge_of(share, now) || self.purge_done_of(share)
             } else if !self.bounds.fits_all(self.all, len) {
-                self.purge(now)
+                self.purge(now) || self.purge_done()
             } else {
                 return Ok(());
             };
@@ -377,6 +393,17 @@ impl Held {
         let first = (share, Timestamp::from_millis(i64::MIN), EscalationId::LEAST);
         let first = self.over_of.range(first..).next();
         let first = first.filter(|(of, over_at, _)| *of == share && *over_at <= by);
+        first.map(|(_, _, id)| *id).is_some_and(|id| self.remove(id))
+    }
+
+    /// Removes the one that has been done with for longest.
+    fn purge_done(&mut self) -> bool {
+        self.done.first().map(|(_, id)| *id).is_some_and(|id| self.remove(id))
+    }
+
+    fn purge_done_of(&mut self, share: [u8; 32]) -> bool {
+        let first = self.done_of.range((share, 0, EscalationId::LEAST)..).next();
+        let first = first.filter(|(of, _, _)| *of == share);
         first.map(|(_, _, id)| *id).is_some_and(|id| self.remove(id))
     }
 

@@ -34,8 +34,6 @@ mod tally;
 
 mod spend;
 
-mod evidence;
-
 mod bounds;
 mod round;
 
@@ -43,6 +41,7 @@ mod caller;
 mod store;
 
 mod automaton;
+mod evidence;
 mod masked;
 mod waiting;
 
@@ -71,8 +70,8 @@ pub use shown::Shown;
 pub use spend::{Presented, Unspendable, spendable};
 pub use statement::{FIRST_LINE, Statement};
 pub use store::{
-    Answer, ApprovalStore, Asking, Kept, Line, LineAbout, Opened, Presentation, Spent, StoreError,
-    Voted,
+    Answer, ApprovalStore, Asking, Kept, Line, LineAbout, Opened, Overdue, Presentation, Spent,
+    StoreError, Voted,
 };
 pub use tally::{Case, History, Uncounted, Verdict, tally};
 pub use terms::Terms;

@@ -104,9 +104,10 @@ pub trait ApprovalStore: fmt::Debug + Send + Sync {
     /// A round that nobody was given may be taken all the same.
     fn take_round(&self, id: RoundId, call: CallKey, now: Timestamp) -> Answer<TakenRound>;
 
-    /// The escalations of this stream that nothing has decided, and whose time is up by `now`: the
-    /// oldest first, at most a hundred.
-    fn overdue(&self, stream: &str, now: Timestamp) -> Answer<Vec<Kept>>;
+    /// The escalations of this stream that nothing has decided, and whose time is up by `now`: at most
+    /// a hundred, in the order of [`Overdue`], behind the place `after`. Fewer are the last. One that
+    /// cannot be read is left out, and said of in the program's own log.
+    fn overdue(&self, stream: &str, after: Option<Overdue>, now: Timestamp) -> Answer<Vec<Kept>>;
 
     /// The lines that the log of this stream does not have yet, in order, behind the one with the
     /// number `after`: at most a hundred.
@@ -115,9 +116,10 @@ pub trait ApprovalStore: fmt::Debug + Send + Sync {
     /// The log of this stream has its lines up to this number for good.
     fn recorded(&self, stream: &str, up_to: u64) -> Answer<()>;
 
-    /// Ends when something has changed since this store was last asked so, by any process. For one
-    /// who waits for lines.
-    fn stirred(&self) -> Answer<()>;
+    /// Ends when another change than `seen` is the latest, by whichever process, and gives its number;
+    /// 0 is before all of them. For whoever waits for lines: several layers may use one store, and each
+    /// keeps its own number.
+    fn stirred(&self, seen: u64) -> Answer<u64>;
 
     /// Whether what is kept survives the end of this process.
     fn is_durable(&self) -> bool;
@@ -212,6 +214,16 @@ pub struct Line {
     pub body: Box<str>,
 }
 
+/// The place of an escalation among those whose time is up: when it was, then the id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::exhaustive_structs, reason = "a store looks behind both")]
+pub struct Overdue {
+    /// When its time was up.
+    pub since: Timestamp,
+    /// Which one it is.
+    pub id: EscalationId,
+}
+
 /// What a line for the log says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the log has a line for each")]
@@ -228,6 +240,11 @@ pub enum LineAbout {
 }
 
 impl Kept {
+    /// Its place among those whose time is up.
+    pub fn overdue(&self) -> Overdue {
+        Overdue { since: self.escalation.expires_at(), id: self.escalation.id() }
+    }
+
     /// What has become of it, as the store has it.
     pub fn status(&self) -> Status {
         self.ended.map_or(Status::Pending, Finalization::status)

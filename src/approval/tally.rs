@@ -140,7 +140,9 @@ impl<'a> Case<'a> {
         self.terms.may_be_unattended(self.severity.max(self.escalation.severity()))
     }
 
-    pub(super) fn time_approves(&self) -> bool {
+    /// True where the call is approved when nobody decides: where the policy says so, for a call that
+    /// may run unattended, and has people who could have approved it.
+    pub fn time_approves(&self) -> bool {
         self.terms.timeout_action == TimeoutAction::AutoApprove
             && self.may_be_unattended()
             && self.terms.is_attainable(&self.escalation.binding().principal)

@@ -37,6 +37,8 @@ pub enum Said {
     /// Nothing that is a decision: the question was put away, could not be asked, or was answered
     /// with something else.
     Nothing,
+    /// Nothing any more: the connection is over, and so is the call.
+    Gone,
 }
 
 impl Said {

@@ -24,9 +24,8 @@ struct State {
     calls: HashMap<EscalationId, (usize, Arc<Notify>)>,
     /// How many wait for any change.
     logs: usize,
-    /// The latest change that is known of, and the latest that somebody was told of.
+    /// The latest change that is known of.
     latest: u64,
-    told: u64,
     is_closed: bool,
 }
 
@@ -61,19 +60,19 @@ impl Waiters {
         Call { waiters: Arc::clone(self), id, changed }
     }
 
-    /// Waits for any change since somebody was last told of one; false when the store was closed.
-    pub(crate) async fn stirred(&self) -> bool {
+    /// Waits until another change is the latest than `seen`, and says which; `None` when the store
+    /// was closed. Who waits keeps the number himself: what one was told is no less new to another.
+    pub(crate) async fn stirred(&self, seen: u64) -> Option<u64> {
         let _log = self.log();
         loop {
             let stirred = self.stirred.notified();
             {
-                let mut state = self.state.lock();
+                let state = self.state.lock();
                 if state.is_closed {
-                    return false;
+                    return None;
                 }
-                if state.told < state.latest {
-                    state.told = state.latest;
-                    return true;
+                if state.latest != seen {
+                    return Some(state.latest);
                 }
             }
             stirred.await;

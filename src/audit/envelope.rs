@@ -1,6 +1,6 @@
 use super::chain::Ties;
 use super::json::Object;
-use crate::call::{Decision, Dedupe, Facts, Found, Reason, Status};
+use crate::call::{Decision, Dedupe, Facts, Found, HopMember, Reason, Status};
 use crate::digest::Digest;
 
 /// What is the same in every record that one door writes.
@@ -15,8 +15,8 @@ pub struct Site {
     pub node_type: &'static str,
     /// On whose behalf: `tenant`, and `actor`.
     pub tenant: Box<str>,
-    /// Where the service runs: `env`.
-    pub env: Option<Box<str>>,
+    /// The program that records.
+    pub program: Program,
     /// How long records are kept, as the policy says it: `policy.retention`.
     pub retention: Box<str>,
 }
@@ -29,10 +29,22 @@ impl Site {
             tool: "mcp.enforce@1.0".into(),
             node_type: "middleware",
             tenant: tenant.into(),
-            env: None,
+            program: Program::default(),
             retention: retention.into(),
         }
     }
+}
+
+/// What a program says of itself in each record.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Program {
+    /// Where it runs: `env`.
+    pub env: Option<Box<str>>,
+    /// Its name: `client`.
+    pub client: Option<Box<str>>,
+    /// Its version: `clientVersion`.
+    pub client_version: Option<Box<str>>,
 }
 
 /// What the members of a call are written for.
@@ -53,7 +65,8 @@ pub(super) enum Form<'a> {
 /// is; a test compares it with an independent writer.
 pub(super) fn write_call(out: &mut Vec<u8>, facts: &Facts, site: &Site, form: Form<'_>) -> usize {
     let mut line = Object::open(out);
-    actor_to_output(&mut line, facts, site, form);
+    actor_to_cause(&mut line, facts, site);
+    check_to_output(&mut line, facts, site, form);
     policy_to_snapshot(&mut line, facts, site, form);
     let sig_at = line.position();
     span_to_ts(&mut line, facts, site, form);
@@ -93,14 +106,20 @@ impl Form<'_> {
     }
 }
 
-fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form<'_>) {
+fn actor_to_cause(line: &mut Object<'_>, facts: &Facts, site: &Site) {
     let claimed = &facts.claimed;
     line.text("actor", &site.tenant);
     let rare = claimed.rare.as_deref();
+    let hop = facts.hop.as_deref();
+    let named = |member| hop.and_then(|hop| hop.member(member));
+    line.text_if("agent", named(HopMember::Agent));
     line.text_if("agentParentRef", rare.and_then(|rare| rare.parent_ref.as_deref()));
     line.text_if("agentRef", claimed.agent_ref.as_deref());
     if let Some(rare) = rare {
         line.json_if("agentVariables", rare.variables.as_ref());
+    }
+    line.text_if("agent_orchestrator", named(HopMember::Orchestrator));
+    if let Some(rare) = rare {
         if let Some(state) = &rare.state_hmac_sha256 {
             line.hex("agent_state_hmac_sha256", state);
         }
@@ -113,24 +132,36 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form
         line.hex("cause_span_id", &cause.span_id);
         line.hex("cause_trace_id", &cause.trace_id);
     }
+}
+
+fn check_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form<'_>) {
+    let claimed = &facts.claimed;
+    let rare = claimed.rare.as_deref();
+    let hop = facts.hop.as_deref();
+    let named = |member| hop.and_then(|hop| hop.member(member));
     line.text("check_kind", if is_dynamic(facts) { "dynamic" } else { "static" });
     line.text("check_level", "middleware");
     if let Some(rare) = rare.filter(|rare| !rare.rejected.is_empty()) {
         let rejected = rare.rejected.iter().map(|one| (one.claim, one.why.as_str()));
         line.pairs("claims_rejected", rejected);
     }
+    line.text_if("client", site.program.client.as_deref());
+    line.text_if("clientVersion", site.program.client_version.as_deref());
     line.text_if("decision_reason", form.deciding(facts));
     line.text_if("dedupe", facts.dedupe.map(Dedupe::as_str));
     if facts.decision == Decision::Deny {
-        line.text("denial_level", "middleware");
+        let level = if hop.is_some() { "decorator" } else { "middleware" };
+        line.text("denial_level", level);
     }
     let keyed = facts.keyed.as_deref();
     if let Some(keyed) = keyed {
         line.hex("digest_key_id", &keyed.key_id);
     }
     line.text_if("egress_violation_at", facts.egress_violation_at.as_deref());
-    line.text_if("env", site.env.as_deref());
+    line.text_if("env", site.program.env.as_deref());
     escalation_to_violation(line, facts, form);
+    line.text_if("gateway", named(HopMember::Gateway));
+    line.text_if("hop", hop.map(|hop| &*hop.key));
     match claimed.idempotency_key.as_deref() {
         Some(key) => line.text("idempotency_key", key),
         None => line.null("idempotency_key"),
@@ -141,8 +172,9 @@ fn actor_to_output(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form
     line.hex_or_null("input_sha256", facts.input_sha256.as_ref().map(<[u8; 32]>::as_slice));
     line.text_if("key_id", form.ties().map(|ties| ties.key_id));
     line.whole("latency_ms", u64::try_from(facts.latency.as_millis()).unwrap_or(u64::MAX));
+    line.text_if("middleware", named(HopMember::Middleware));
     line.text_if("nodeId", claimed.node_id.as_deref());
-    line.text("node_type", site.node_type);
+    line.text("node_type", hop.map_or(site.node_type, |hop| hop.node_type));
     if let Some(operation) = facts.operation {
         line.text("op", operation.op.as_str());
         line.text("op_basis", operation.basis.as_str());
@@ -195,12 +227,17 @@ fn policy_to_snapshot(line: &mut Object<'_>, facts: &Facts, site: &Site, form: F
     if let Some(ties) = form.ties() {
         line.whole("seq", ties.chain.seq);
     }
-    line.text("server", &site.server);
+    let hop = facts.hop.as_deref();
+    line.text("server", hop.map_or(&site.server, |hop| &hop.server));
     if let Some(registry) = &facts.registry_sha256 {
         line.hex("server_snapshot", registry);
     }
     if let Some(operation) = facts.operation {
         line.flag("side_effect", operation.side_effect);
+    }
+    if let Some((skill, hop)) = hop.and_then(|hop| Some((hop.member(HopMember::Skill)?, hop))) {
+        line.text("skill", skill);
+        line.text("skill_ref", &hop.tool_ref);
     }
 }
 
@@ -218,8 +255,13 @@ fn span_to_ts(line: &mut Object<'_>, facts: &Facts, site: &Site, form: Form<'_>)
     line.texts("target_tool_ref", &[server, " ", &facts.tool, at, version]);
     line.text_if("task_id", facts.task_id.as_deref());
     line.text("tenant", &site.tenant);
-    line.text("tool", &site.tool);
-    line.texts("tool_ref", &[&site.server, " ", &site.tool]);
+    if let Some(hop) = &facts.hop {
+        line.text("tool", &hop.tool);
+        line.text("tool_ref", &hop.tool_ref);
+    } else {
+        line.text("tool", &site.tool);
+        line.texts("tool_ref", &[&site.server, " ", &site.tool]);
+    }
     line.hex("trace_id", &facts.span.trace_id);
     line.ts("ts", facts.arrived);
 }

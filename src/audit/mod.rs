@@ -66,7 +66,7 @@ mod tests;
 pub use aside::LeftOut;
 pub use day::Day;
 pub use disk::{Disk, DiskFile, LocalDisk};
-pub use envelope::Site;
+pub use envelope::{Program, Site};
 pub use error::{OpenError, ShutdownError};
 pub use event::{Event, PolicyReload};
 pub use fault::{CheckpointFault, Fault, VerifyError};

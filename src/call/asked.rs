@@ -1,3 +1,4 @@
+use super::hop::HopIdent;
 use super::name::{ServerIdent, ToolName};
 use super::span::SpanIds;
 use super::token::ApprovalToken;
@@ -23,11 +24,14 @@ pub struct Call<X = ()> {
     pub arguments: Option<Arguments>,
     /// Fires when the caller gives up. A waiting step stops; a running handler is not dropped.
     pub cancel: CancellationToken,
-    /// The ids of the span of this call: minted by `trace`, all zero before.
+    /// The ids of the span of this call: minted by `trace`, all zero before. A door that goes on with
+    /// a trace of its own puts the id of that trace here.
     pub span: SpanIds,
     /// The grant that the caller presents. The step `identify` takes it out of the door's part and of
     /// the arguments; no handler sees it.
     pub approval: Option<ApprovalToken>,
+    /// The hop that this is a call of; `None` for tools of a server.
+    pub hop: Option<Arc<HopIdent>>,
     /// The door's own part.
     pub door: X,
     /// Copies the door's part, where that can be copied.
@@ -49,6 +53,7 @@ impl<X> Call<X> {
             cancel,
             span: SpanIds::default(),
             approval: None,
+            hop: None,
             door,
             copy: None,
         }
@@ -82,6 +87,7 @@ impl<X> Call<X> {
             cancel: self.cancel.clone(),
             span: self.span,
             approval: self.approval.clone(),
+            hop: self.hop.clone(),
             door: copy(&self.door),
             copy: self.copy,
         })

@@ -15,6 +15,12 @@ impl ServerIdent {
         Self { name: name.into(), at_version: format!("{name}@{version}").into() }
     }
 
+    /// The identity of what has a name and no version of its own.
+    pub fn unversioned(name: &str) -> Self {
+        let name: Arc<str> = name.into();
+        Self { at_version: Arc::clone(&name), name }
+    }
+
     /// The name that policies use: the `server` of `mcp://server/tool@version`.
     pub fn name(&self) -> &str {
         &self.name

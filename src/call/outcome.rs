@@ -126,6 +126,7 @@ struct Parts {
     recorded: Option<Reason>,
     escalation: Option<Box<Escalated>>,
     question: Option<Box<Question>>,
+    detail: Option<Box<str>>,
 }
 
 impl Refusal {
@@ -141,6 +142,7 @@ impl Refusal {
             recorded: None,
             escalation: None,
             question: None,
+            detail: None,
         }))
     }
 
@@ -218,6 +220,14 @@ impl Refusal {
         self
     }
 
+    /// The same refusal with a sentence for whoever has to mend something. It must name nothing that
+    /// the caller may not know.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<Box<str>>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
     /// What kind it is.
     pub fn code(&self) -> Code {
         self.0.code
@@ -280,7 +290,11 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.0.executed { after(self.0.code) } else { before(self.0.code) };
-        write!(f, "{}: {kind} ({})", self.0.code, self.0.reason)
+        write!(f, "{}: {kind} ({})", self.0.code, self.0.reason)?;
+        match &self.0.detail {
+            Some(detail) => write!(f, ": {detail}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -100,6 +100,9 @@ const SCANS: &str = "code scans run beside the server, and none is wired in yet"
 const INSPECTION: &str = "the inspection of contents is not built yet";
 const EVALUATOR: &str = "it needs a contextual evaluator, which is not built yet";
 
+const HOPS: &str =
+    "a tool server has a policy and its tools; it concerns hops of `sec0.config.yaml`";
+
 const RECOVERY: &str = "recovery writes it for a call in whose course the process ended";
 
 reasons! {
@@ -189,12 +192,16 @@ reasons! {
         "The store of idempotency keys could not be asked, or has no room.";
     IdempotencyUnknown "idempotency_unknown" High Always IdempotentDuplicate Here,
         "A call with the idempotency key may have had its effect; an operator has to release the key.";
+    HopUnavailable "hop_unavailable" Medium Always PolicyDenied Elsewhere(HOPS),
+        "The hop is not configured, or runs where it cannot be recorded.";
     LayerFailed "layer_failed" Medium Always PolicyDenied Here,
         "A layer that was put into the stack failed before the handler ran.";
     MalformedArguments "malformed_arguments" Medium Always PolicyDenied Here,
         "The arguments are nested too deeply or hold what JSON cannot say.";
     NoApproversConfigured "no_approvers_configured" High Always PolicyDenied Here,
         "The call needs an approval, and the policy names nobody who may give it.";
+    NoPolicy "no_policy" High Always PolicyDenied Elsewhere(HOPS),
+        "There is no policy, and `app.without_policy` does not let the hop run.";
     NoRuleAllows "no_rule_allows" Medium InEnforce PolicyDenied Here,
         "`rules` allow certain values of an argument, and the call's is none of them.";
     OutcomeUnknown "outcome_unknown" High Always AuditUnavailable Elsewhere(RECOVERY),

@@ -2,6 +2,7 @@ use super::claimed::Claimed;
 use super::dedupe::Dedupe;
 use super::escalated::Escalated;
 use super::found::{Cited, Found, keep};
+use super::hop::HopIdent;
 use super::name::{ServerIdent, ToolVersion};
 use super::operation::Operation;
 use super::outcome::Status;
@@ -68,6 +69,8 @@ pub struct Facts {
     pub span: SpanIds,
     /// The server that was asked.
     pub server: Arc<ServerIdent>,
+    /// The hop that was run; `None` for tools of a server.
+    pub hop: Option<Arc<HopIdent>>,
     /// The tool that was asked for, at a bounded length.
     pub tool: Cow<'static, str>,
     /// The version of the frozen tool.
@@ -148,6 +151,7 @@ impl Facts {
             arrived,
             span,
             server,
+            hop: None,
             tool,
             version: None,
             operation: None,

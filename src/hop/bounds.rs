@@ -69,7 +69,7 @@ pub fn run<T: Recorded, E: FromRefusal, F: Future<Output = Result<T, E>>>(
     by_macro::run(app, key, args, body)
 }
 
-/// Runs an async hop whose result is left out of the record.
+/// Runs an async hop.whose result is left out of the record.
 pub fn run_unseen<T, E: FromRefusal, F: Future<Output = Result<T, E>>>(
     app: Option<Sec0App>,
     key: &'static str,

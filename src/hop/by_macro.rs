@@ -1,21 +1,23 @@
-//! What the attributes expand to.
+//! What `#[sec0::hop]` expands to. Not for use by hand: it may change with any version.
 
-use super::Sec0App;
-use crate::call::{Reason, Refusal};
+use super::app::Sec0App;
+use super::context::Current;
+use super::drive::{Order, Seen, drive, drive_sync};
+use super::handle::{no_json, seen};
+use crate::call::{Arguments, Reason, Refusal};
 use serde::Serialize;
 
-/// Finds the app of `self`: by `AsRef` where its type has it, in the scope elsewhere. The choice is
-/// the compiler's, which prefers the method that needs no further borrow.
+/// Whatever `self` is.
 #[derive(Debug)]
 pub struct Found<'a, T: ?Sized>(pub &'a T);
 
-/// The app that `self` has.
+/// The app of a `self` that has one.
 pub trait OfSelf {
     /// The app.
     fn app(&self) -> Option<Sec0App>;
 }
 
-/// The app of the scope.
+/// The app of the scope, for any other `self`.
 pub trait OfScope {
     /// The app.
     fn app(&self) -> Option<Sec0App>;
@@ -33,71 +35,56 @@ impl<T: ?Sized> OfScope for &Found<'_, T> {
     }
 }
 
-/// The app of the scope, for functions without `self`.
+/// The app in whose scope this code runs.
 pub fn app_of_scope() -> Option<Sec0App> {
-    Sec0App::current()
+    Current::get().map(|current| current.app)
 }
 
-/// The arguments of a hop, as they are recorded.
-#[derive(Debug, Default)]
-pub struct Args {
-    map: serde_json::Map<String, serde_json::Value>,
-    error: Option<serde_json::Error>,
+/// The arguments of a function, by name.
+#[derive(Debug)]
+pub struct Args(Result<Arguments, Refusal>);
+
+impl Default for Args {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Args {
-    /// No arguments.
+    /// None yet.
     pub fn new() -> Self {
-        Self::default()
+        Self(Ok(Arguments::new()))
     }
 
-    /// These and one more.
+    /// The same with one more.
     #[must_use]
     pub fn with<T: Serialize + ?Sized>(mut self, name: &'static str, value: &T) -> Self {
-        match serde_json::to_value(value) {
-            Ok(value) => {
-                self.map.insert(name.to_owned(), value);
+        if let Ok(arguments) = &mut self.0 {
+            match serde_json::to_value(value) {
+                Ok(value) => {
+                    arguments.insert(name.to_owned(), value);
+                }
+                Err(_) => self.0 = Err(no_json(name)),
             }
-            Err(error) => self.error = Some(error),
         }
         self
     }
 }
 
-fn may_run(app: Option<Sec0App>, args: Args) -> Result<(), Refusal> {
-    match (app, args.error) {
-        (Some(_), None) => Ok(()),
-        _ => Err(Refusal::new(Reason::UnknownTool)),
-    }
-}
-
-/// Runs an async hop.
-///
-/// # Errors
-/// Those of `body`, and refusals.
-///
-/// # Cancel safety
-/// As safe as `body`.
-pub async fn run<T, E, F>(app: Option<Sec0App>, _key: &str, args: Args, body: F) -> Result<T, E>
+/// Runs an async function as a hop.
+pub async fn run<T, E, F>(app: Option<Sec0App>, key: &str, args: Args, body: F) -> Result<T, E>
 where
     T: Serialize,
     E: From<Refusal>,
     F: Future<Output = Result<T, E>>,
 {
-    may_run(app, args)?;
-    body.await
+    drive(order(app, key, args)?, |_hop| body, seen).await
 }
 
-/// Runs an async hop whose result is not recorded.
-///
-/// # Errors
-/// Those of `body`, and refusals.
-///
-/// # Cancel safety
-/// As safe as `body`.
+/// The same, whose result is not recorded.
 pub async fn run_unseen<T, E, F>(
     app: Option<Sec0App>,
-    _key: &str,
+    key: &str,
     args: Args,
     body: F,
 ) -> Result<T, E>
@@ -105,38 +92,46 @@ where
     E: From<Refusal>,
     F: Future<Output = Result<T, E>>,
 {
-    may_run(app, args)?;
-    body.await
+    let unseen: Seen<T> = |_| None;
+    drive(order(app, key, args)?, |_hop| body, unseen).await
 }
 
-/// Runs a sync hop.
-///
-/// # Errors
-/// Those of `body`, and refusals.
-pub fn run_sync<T, E, F>(app: Option<Sec0App>, _key: &str, args: Args, body: F) -> Result<T, E>
+/// Runs a function as a hop.
+pub fn run_sync<T, E>(
+    app: Option<Sec0App>,
+    key: &str,
+    args: Args,
+    body: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E>
 where
     T: Serialize,
     E: From<Refusal>,
-    F: FnOnce() -> Result<T, E>,
 {
-    may_run(app, args)?;
-    body()
+    drive_sync(order(app, key, args)?, |_hop| body(), seen)
 }
 
-/// Runs a sync hop whose result is not recorded.
-///
-/// # Errors
-/// Those of `body`, and refusals.
-pub fn run_sync_unseen<T, E, F>(
+/// The same, whose result is not recorded.
+pub fn run_sync_unseen<T, E>(
     app: Option<Sec0App>,
-    _key: &str,
+    key: &str,
     args: Args,
-    body: F,
+    body: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, E>
 where
     E: From<Refusal>,
-    F: FnOnce() -> Result<T, E>,
 {
-    may_run(app, args)?;
-    body()
+    let unseen: Seen<T> = |_| None;
+    drive_sync(order(app, key, args)?, |_hop| body(), unseen)
+}
+
+fn order(app: Option<Sec0App>, key: &str, args: Args) -> Result<Order, Refusal> {
+    let app = app.ok_or_else(|| {
+        Refusal::new(Reason::HopUnavailable).with_detail(format!(
+            "[sec0] hop \"{key}\" runs outside any app; call it within `app.scope(..)`, or implement \
+             `AsRef<Sec0App>` for its `self`"
+        ))
+    })?;
+    let handle = app.hop(key)?;
+    let arguments = args.0.map(|arguments| (!arguments.is_empty()).then_some(arguments));
+    Ok(handle.order(arguments))
 }

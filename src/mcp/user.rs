@@ -91,6 +91,7 @@ impl User for ConnectedUser {
         Box::pin(async move {
             match elicit(peer, &question).await {
                 Ok(said) => said,
+                Err(ServiceError::TransportClosed) => Said::Gone,
                 Err(error) => {
                     tracing::debug!(%error, "the connected user could not be asked");
                     Said::Nothing

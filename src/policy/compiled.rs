@@ -49,6 +49,8 @@ pub struct Policy {
     lock_rule: Option<LockRule>,
     expose: Expose,
     warnings: Vec<Problem>,
+    /// Refuses every call, whatever else is said.
+    refuses: Option<Reason>,
 }
 
 impl Policy {
@@ -279,7 +281,32 @@ impl Policy {
             tenant: document.tenant,
             key_ref: document.signing.key_ref,
             warnings: Vec::new(),
+            refuses: None,
         })
+    }
+
+    /// The same policy with this mode, and with this list where there is one.
+    pub(super) fn set_enforcement(
+        &mut self,
+        digest: Digest,
+        mode: Mode,
+        deny_on: Option<Vec<Reason>>,
+    ) {
+        (self.digest, self.mode) = (digest, mode);
+        if let Some(deny_on) = deny_on {
+            self.deny_on = deny_on;
+        }
+    }
+
+    /// The same policy, which refuses every call for this reason.
+    pub(super) fn refusing(mut self, reason: Reason) -> Self {
+        self.refuses = Some(reason);
+        self
+    }
+
+    /// Why every call is refused, where it is.
+    pub(super) fn refuses(&self) -> Option<Reason> {
+        self.refuses
     }
 
     /// The same policy with what a reader should be warned of.

@@ -14,6 +14,7 @@ mod check;
 mod compiled;
 mod coverage;
 mod document;
+mod enforced;
 mod entry;
 mod error;
 mod explain;
@@ -52,6 +53,7 @@ pub use asking::{
 };
 pub use compiled::Policy;
 pub use document::{Mode, Retention};
+pub use enforced::Enforced;
 pub use error::{PolicyError, Problem};
 pub use explain::Explanation;
 pub use expose::Expose;

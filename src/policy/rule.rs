@@ -1,7 +1,7 @@
 use super::compiled::Policy;
 use super::pattern::MatchKind;
 use super::places::Places;
-use super::verdict::Verdict;
+use super::verdict::{Ruling, Verdict};
 use crate::call::{Arguments, Operation, Reason, ToolRef, ToolVersion};
 
 /// What a policy is asked about a call whose tool is known.
@@ -106,6 +106,9 @@ impl Policy {
     /// arguments lead, and by the rules on them.
     pub fn judge(&self, asked: &Asked<'_>) -> Verdict {
         let mut verdict = Verdict::allow();
+        if let Some(reason) = self.refuses() {
+            verdict.add(reason, Ruling::Deny);
+        }
         self.fold(&mut verdict, asked.tool, &self.hold_call(asked));
         self.rules().judge(asked.tool, asked.arguments, self.mode(), &mut verdict);
         verdict

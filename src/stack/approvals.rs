@@ -1,8 +1,9 @@
 use super::hold::{Held, Holding};
 use super::own_thread::wait_for;
+use super::unpanicking::Unpanicking;
 use crate::approval::{
     Answer, ApprovalStore, Asking, Escalation, EscalationId, Kept, Line, LineAbout, Moment, Opened,
-    StoreError,
+    Overdue, StoreError, settled,
 };
 use crate::audit::{Event, Log};
 use crate::call::SpanIds;
@@ -10,7 +11,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::digest::Digest;
 use crate::sign::Signer;
 use parking_lot::Mutex;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,8 +31,14 @@ pub(super) const TURN: Duration = Duration::from_secs(1);
 const ROOM: Duration = Duration::from_millis(10);
 const ROOMS: u32 = 3000;
 
-/// How many lines a store gives at a time.
+/// How many lines, or overdue escalations, a store gives at a time.
 const PAGE: usize = 100;
+
+/// How many pages of what is overdue one turn looks at.
+const PAGES: usize = 4;
+
+/// The most escalations with damaged lines that are remembered.
+const DAMAGED: usize = 4096;
 
 /// The most escalations whose age is measured. What goes beyond is older than it seems, and so is
 /// not approved by time.
@@ -56,6 +63,10 @@ pub(super) struct Approvals {
     recording: tokio::sync::Mutex<Recording>,
     /// What this program knows of escalations by itself.
     known: Mutex<HashMap<EscalationId, Known>>,
+    /// How far what is overdue was gone through; `None` at its beginning.
+    gone_through: Mutex<Option<Overdue>>,
+    /// The escalations of which a line was damaged.
+    damaged: Mutex<HashSet<EscalationId>>,
     /// The calls that are held.
     holding: Arc<Holding>,
 }
@@ -109,7 +120,7 @@ impl Approvals {
     ) -> Result<Arc<Self>, StoreError> {
         let holding = Arc::new(Holding::of(log.capacity()));
         let approvals = Arc::new(Self {
-            store,
+            store: Arc::new(Unpanicking::over(store)),
             stream: stream.unwrap_or_default().into(),
             log,
             clock,
@@ -119,6 +130,8 @@ impl Approvals {
             first: Semaphore::new(1),
             recording: tokio::sync::Mutex::default(),
             known: Mutex::default(),
+            gone_through: Mutex::default(),
+            damaged: Mutex::default(),
             holding,
         });
         let never = AtomicBool::new(false);
@@ -215,14 +228,44 @@ impl Approvals {
         Ok(())
     }
 
+    /// The event of a line. `None` for one that is damaged, and for those behind it about the same
+    /// escalation: what they say would follow from nothing in the log. The others go on.
+    fn event(&self, line: &Line, wall: Timestamp) -> Option<Event> {
+        if self.is_damaged(line.id) {
+            return None;
+        }
+        match event(line, wall) {
+            Ok(event) => Some(event),
+            Err(error) => {
+                let (id, number) = (line.id, line.number);
+                tracing::error!(%id, number, %error, "a line about an approval cannot be recorded; its grant is refused, and the others go on");
+                let mut damaged = self.damaged.lock();
+                if damaged.len() < DAMAGED {
+                    damaged.insert(line.id);
+                }
+                None
+            }
+        }
+    }
+
+    /// True where the log lacks a line about the escalation for good: its grant permits nothing.
+    pub(super) fn is_damaged(&self, id: EscalationId) -> bool {
+        self.damaged.lock().contains(&id)
+    }
+
     /// Puts those of these lines into the log that it lacks. They must go on from a line that it has,
     /// with none left out.
     async fn append(&self, recording: &mut Recording, lines: Vec<Line>) -> Result<(), StoreError> {
         let after = recording.after;
         for line in lines.into_iter().skip_while(|line| line.number <= after) {
             let wall = self.clock.wall();
+            let Some(event) = self.event(&line, wall) else {
+                recording.after = line.number;
+                self.in_the_log.store(line.number, Ordering::SeqCst);
+                continue;
+            };
             let synced = loop {
-                match self.log.event_synced(event(&line, wall)?) {
+                match self.log.event_synced(event.clone()) {
                     Some(synced) => break synced,
                     None => recording.one_synced().await?,
                 }
@@ -327,14 +370,32 @@ impl Approvals {
     }
 
     async fn settle_overdue(&self) -> Result<(), StoreError> {
-        let overdue = self.store.overdue(&self.stream, self.clock.wall()).await?;
         let mut settled = Ok(());
-        for Kept { escalation, .. } in overdue {
-            let id = escalation.id();
-            self.learn(&escalation);
-            settled = settled.and(self.store.settle(id, self.moment(id)).await.map(drop));
+        for _ in 0..PAGES {
+            // What cannot be decided yet stays where it is: the next page, or turn, begins behind it.
+            let after = *self.gone_through.lock();
+            let page = self.store.overdue(&self.stream, after, self.clock.wall()).await?;
+            for kept in &page {
+                *self.gone_through.lock() = Some(kept.overdue());
+                settled = settled.and(self.settle_one(kept).await);
+            }
+            if page.len() < PAGE {
+                *self.gone_through.lock() = None;
+                break;
+            }
         }
         settled
+    }
+
+    async fn settle_one(&self, kept: &Kept) -> Result<(), StoreError> {
+        let id = kept.escalation.id();
+        self.learn(&kept.escalation);
+        let moment = self.moment(id);
+        // Time may approve only what was measured long enough: before that, the store has no work.
+        if settled(kept, moment).is_ok_and(|change| change.is_none()) {
+            return Ok(());
+        }
+        self.store.settle(id, moment).await.map(drop)
     }
 
     /// Forgets what can no longer be used by anybody.
@@ -393,151 +454,5 @@ fn damaged(_: impl std::error::Error) -> StoreError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::approval::{Asked, Binding, MemoryApprovals, Shown, Strategy, Terms, TimeoutAction};
-    use crate::audit::{LogOptions, MemorySink, Site};
-    use crate::call::Severity;
-    use crate::clock::System;
-    use crate::digest::Fingerprint;
-    use crate::sign::LocalDevSigner;
-
-    /// A clock whose monotonic hand is moved by hand.
-    #[derive(Debug)]
-    struct Hands(Instant, Mutex<Duration>);
-
-    impl Hands {
-        fn advance(&self, by: Duration) {
-            *self.1.lock() += by;
-        }
-    }
-
-    impl Clock for Hands {
-        fn wall(&self) -> Timestamp {
-            NOW
-        }
-
-        fn monotonic(&self) -> Instant {
-            self.0 + *self.1.lock()
-        }
-    }
-
-    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
-    fn escalation(number: u128, at: Timestamp) -> Asking {
-        let terms = Terms {
-            strategy: Strategy::SingleApprover,
-            min_approvals: 1,
-            min_rejections: 1,
-            required_roles: Vec::new(),
-            veto_roles: Vec::new(),
-            timeout_action: TimeoutAction::AutoReject,
-            ttl_seconds: 60,
-            allow_unattended: false,
-            approval_set_id: None,
-            approval_set: None,
-        };
-        let mut arguments = [2; 32];
-        arguments[..16].copy_from_slice(&number.to_be_bytes());
-        let binding = Binding {
-            tenant: "acme".into(),
-            server: "demo".into(),
-            tool: "pay".into(),
-            definition: Digest::from_bytes([1; 32]),
-            arguments: Fingerprint::Sha256(arguments),
-            principal: "local:1000".into(),
-            policy: Digest::from_bytes([3; 32]),
-        };
-        let shown = Shown::of(None, [0; 16]);
-        let escalation = Escalation::new(Asked {
-            id: EscalationId::from_random(number.to_be_bytes()),
-            binding,
-            terms,
-            reasons: Vec::new(),
-            rules: Vec::new(),
-            severity: Severity::High,
-            created_at: at,
-            shown: shown.digest(),
-        });
-        Asking { escalation: escalation.unwrap(), shown, stream: "".into() }
-    }
-
-    fn approvals(sink: MemorySink) -> (Arc<Approvals>, Arc<Hands>) {
-        let clock = Arc::new(Hands(System.monotonic(), Mutex::default()));
-        let shared: Arc<dyn Clock> = clock.clone();
-        let signer = Arc::new(LocalDevSigner::from_seed([1; 32]));
-        let options = LogOptions::new(Site::middleware("acme", "30d"), signer.clone(), sink);
-        let log = Log::open(options.clock(Arc::clone(&shared))).unwrap();
-        let store = Arc::new(MemoryApprovals::default());
-        (Approvals::open(store, None, log, shared, signer).unwrap(), clock)
-    }
-
-    #[test]
-    fn what_nobody_can_use_any_more_is_forgotten_and_makes_room() {
-        let (approvals, clock) = approvals(MemorySink::new());
-        let measured = |escalation: &Escalation| {
-            approvals.learn(escalation);
-            approvals.moment(escalation.id()).measured
-        };
-        for number in 0..u128::try_from(MEASURED).unwrap() {
-            approvals.moment(EscalationId::from_random((number << 64).to_be_bytes()));
-            approvals.learn(&escalation(number, NOW).escalation);
-        }
-        let late = escalation(u128::MAX, NOW).escalation;
-        assert_eq!(measured(&late), None);
-        clock.advance(Duration::from_secs(119));
-        approvals.forget();
-        assert_eq!(measured(&late), None);
-        clock.advance(Duration::from_secs(3));
-        approvals.forget();
-        assert_eq!(measured(&late), Some(Duration::ZERO));
-    }
-
-    /// Whose clock is ahead in another process takes the log along into no other day.
-    #[tokio::test]
-    async fn a_line_from_a_clock_that_is_ahead_is_dated_by_the_clock_of_the_log() {
-        let sink = MemorySink::new();
-        let (approvals, _) = approvals(sink.clone());
-        let ahead = Timestamp::from_millis(NOW.as_millis() + 400 * 24 * 3600 * 1000);
-        approvals.store().ask(Arc::new(escalation(1, ahead)), ahead).await.unwrap();
-        approvals.recorded().await.unwrap();
-        approvals.log.shutdown(ANSWERED).await.unwrap();
-        let lines = sink.lines();
-        let line = lines.iter().find(|line| line.contains("approval_created")).unwrap();
-        assert!(line.contains("\"ts\":\"2023-11-14T22:13:20.000Z\""), "{line}");
-    }
-    /// One after the other each, and many at a time together, and one that asks again.
-    #[tokio::test]
-    async fn whoever_has_asked_finds_it_in_the_log_once() {
-        let sink = MemorySink::new();
-        let (approvals, _) = approvals(sink.clone());
-        let in_the_log = || approvals.in_the_log.load(Ordering::SeqCst);
-        for number in 1..=3 {
-            let (opened, recorded) = approvals.ask(escalation(number, NOW)).await.unwrap();
-            assert!(opened.is_new && recorded.is_ok());
-            // Nobody can approve it, so it is decided as well.
-            assert_eq!(u128::from(in_the_log()), 2 * number);
-        }
-        // Another look was faster.
-        let lines = approvals.store().lines("", 0).await.unwrap();
-        assert!(lines.len() == 6 && approvals.goes_on(lines).await);
-        let (_, recorded) = approvals.ask(escalation(3, NOW)).await.unwrap();
-        assert!(recorded.is_ok());
-        let mut asking = tokio::task::JoinSet::new();
-        for number in 4..=150 {
-            let approvals = Arc::clone(&approvals);
-            asking.spawn(async move { approvals.ask(escalation(number, NOW)).await.unwrap().1 });
-        }
-        assert!(asking.join_all().await.iter().all(Result::is_ok));
-        approvals.log.shutdown(ANSWERED).await.unwrap();
-        let lines = sink.lines();
-        for number in 1_u128..=150 {
-            let id = EscalationId::from_random(number.to_be_bytes());
-            let id = format!("\"{id}\"");
-            for about in ["approval_created", "approval_decided"] {
-                let of = |line: &&String| line.contains(&id) && line.contains(about);
-                assert_eq!(lines.iter().filter(of).count(), 1, "{about} {id}");
-            }
-        }
-    }
-}
+#[path = "approvals_tests.rs"]
+mod tests;

@@ -164,7 +164,10 @@ fn seek<X: Connected>(judged: &Judged<X>) -> Result<Seek, Refusal> {
         rules: verdict.rules().iter().map(|rule| rule.id.clone()).collect(),
         required: required(judged),
         token,
-        wait: policy.terms(tool).map_or(Duration::ZERO, |terms| terms.wait),
+        wait: policy
+            .terms(tool)
+            .filter(|_| call.door.may_wait())
+            .map_or(Duration::ZERO, |terms| terms.wait),
         cancel: call.cancel.clone(),
         watch: entered.trail().watch(),
         caller: call.door.caller(),

@@ -46,7 +46,7 @@ impl Drop for Keeper {
 /// One handle of the log is held only while something is done, so that whoever drops the layer is the
 /// one who ends the log.
 fn keep(approvals: &Weak<Approvals>, store: &dyn ApprovalStore, ends: &AtomicBool) {
-    let mut is_failing = false;
+    let (mut is_failing, mut seen) = (false, 0);
     while !ends.load(Ordering::Acquire) {
         {
             let Some(approvals) = approvals.upgrade() else { return };
@@ -63,10 +63,16 @@ fn keep(approvals: &Weak<Approvals>, store: &dyn ApprovalStore, ends: &AtomicBoo
                 Some(Ok(()) | Err(_)) | None => {}
             }
         }
-        let stirred = without_panic(|| wait_for(&mut store.stirred(), TURN, ends));
-        // A store that cannot say is not asked again at once.
-        let failed = matches!(stirred, Ok(Some(Err(_))) | Err(_));
-        let rest = if failed { TURN } else { REST };
+        let stirred = without_panic(|| wait_for(&mut store.stirred(seen), TURN, ends));
+        let rest = match stirred {
+            Ok(Some(Ok(latest))) => {
+                seen = latest;
+                REST
+            }
+            Ok(None) => REST,
+            // A store that cannot say is not asked again at once.
+            Ok(Some(Err(_))) | Err(_) => TURN,
+        };
         let None = wait_for(&mut Box::pin(pending::<Infallible>()), rest, ends);
     }
 }

@@ -9,7 +9,8 @@ use super::{
     SettleLayer, Trace, TraceLayer, Verify, VerifyLayer,
 };
 use crate::audit::{Event, ShutdownError};
-use crate::call::{ServerIdent, SpanIds, ToolName};
+use crate::call::{AuditMode, ServerIdent, SpanIds, ToolName};
+use crate::policy::Policy;
 use crate::registry::lock::digest_of_this_program;
 use crate::registry::{Drift, Freeze, Lock, LockError, LockRefused, Manner, Snapshot, Withheld};
 use crate::sign::Signer;
@@ -65,6 +66,23 @@ impl Sec0SecurityLayer {
 }
 
 impl<M> Sec0SecurityLayer<M> {
+    /// A layer for another server of the same program: its own frozen registry under this policy, over
+    /// the same log, approvals and keys. What this one forbids that one forbids by its own policy
+    /// alone, which is never reloaded.
+    pub(crate) fn beside(&self, policy: Policy) -> Sec0SecurityLayer {
+        Sec0SecurityLayer::over(self.shared.beside(policy))
+    }
+
+    /// Whether something of a call's record has to be on the disk before the call goes on.
+    pub(crate) fn waits_for_the_disk(&self, has_side_effect: bool) -> bool {
+        self.shared.modes.of(Some(has_side_effect)) != AuditMode::Batch
+    }
+
+    /// The policy that judges the calls that enter now.
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.shared.regime.load().policy)
+    }
+
     /// Puts an ordinary tower layer round the handler: below `approve`, so that a call that waits
     /// for a human holds none of its permits, and above `reserve`, so that what it refuses has not
     /// run. The layer added last is the outermost of them.

@@ -8,6 +8,7 @@ mod reloading; // Where a newer policy comes from.
 mod regime; // A policy, and what is counted under it.
 mod reporting; // Who else is told of escalations.
 mod own_thread; // Waits on a thread that is no runtime's.
+mod unpanicking; // A store's panic is its error.
 mod connected; // The user at the other end of the connection.
 mod hold; // How many calls wait for somebody.
 mod approvals; // Where approvals are, and what the log has of them.

@@ -2,7 +2,7 @@ use super::keeping::Deduping;
 use super::reporting::Reporting;
 use super::shared::Principals;
 use crate::approval::{ApprovalStore, EscalationReporter};
-use crate::audit::{AuditSink, RawPayloads, Stream};
+use crate::audit::{AuditSink, Program, RawPayloads, Stream};
 use crate::call::{AuditMode, LineSigning, ToolVersion};
 use crate::clock::{Clock, System};
 use crate::dedupe::{DedupeOptions, DedupeStore};
@@ -50,6 +50,7 @@ pub struct Sec0Options {
     pub(super) admission_wait: Duration,
     pub(super) durable_within: Option<Duration>,
     pub(super) max_arguments: usize,
+    pub(super) program: Program,
     pub(super) otel: Option<Otel>,
     pub(super) principals: Principals,
     pub(super) detail: Detail,
@@ -87,6 +88,7 @@ impl Sec0Options {
             admission_wait: Duration::from_secs(1),
             durable_within: None,
             max_arguments: HARD_MAX_ARGUMENTS,
+            program: Program::default(),
             otel: None,
             principals: Principals::default(),
             detail: Detail::default(),
@@ -111,6 +113,20 @@ impl Sec0Options {
     #[must_use]
     pub fn reload_every(mut self, wait: Duration) -> Self {
         self.reload_every = wait;
+        self
+    }
+
+    /// As [`signer`](Self::signer), for one that others hold, too.
+    #[must_use]
+    pub(crate) fn shared_signer(mut self, signer: Arc<dyn Signer>) -> Self {
+        self.signer = Some(signer);
+        self
+    }
+
+    /// What the program says of itself in each record.
+    #[must_use]
+    pub(crate) fn program(mut self, program: Program) -> Self {
+        self.program = program;
         self
     }
 
@@ -299,6 +315,9 @@ impl Sec0Options {
     }
 
     /// Where approvals are kept, instead of `sec0.db` in the audit directory.
+    ///
+    /// Layers with logs of their own may share a store; each then needs a `writer_id` of its own, by
+    /// which the store knows whose log a line belongs to.
     #[must_use]
     pub fn approval_store(mut self, store: impl ApprovalStore + 'static) -> Self {
         self.deduping.approvals = Some(Arc::new(store));

@@ -137,6 +137,7 @@ impl<S> Record<S> {
             call.tool.bounded(),
             *regime.policy.digest().as_bytes(),
         );
+        facts.hop.clone_from(&call.hop);
         facts.keyed = shared.digest_key.as_ref().map(|key| Box::new(KeyedDigests::under(key.id())));
         let (trail, keeper) = Trail::open(facts);
         let guard = Guard::new(shared, &regime, keeper, call.cancel.clone());

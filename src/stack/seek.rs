@@ -208,6 +208,8 @@ impl Seek {
                     }
                     match self.wait(&kept, (until, at_most), &mut asking).await? {
                         Came::Changed(changed) => kept = changed,
+                        // The end of a connection cancels the call, too; which is seen first is chance.
+                        Came::Said(Said::Gone) => return Err(Refusal::new(Reason::Cancelled)),
                         Came::Said(said) => {
                             if let Some(changed) = self.cast(&kept, said).await? {
                                 kept = changed;
@@ -328,6 +330,9 @@ impl Seek {
         self.watch.escalated(Escalated::new(id, EscalationStatus::Approved).decided_by(rule));
         // The votes stand in the log before the call that they permit.
         self.recorded().await?;
+        if self.approvals.is_damaged(id) {
+            return Err(unavailable(&StoreError::Failed("a line about it is damaged".into())));
+        }
         Ok(Ok(Granted { escalation: id, until: kept.over_at(), restored: None }))
     }
 

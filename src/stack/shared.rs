@@ -13,6 +13,7 @@ use crate::call::{
 use crate::clock::Clock;
 use crate::digest::DigestKey;
 use crate::identity::{Detail, Origin, Principal};
+use crate::policy::Policy;
 use crate::registry::{Manner, Snapshot};
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,8 +24,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Shared {
     /// Ends before the log does: it puts lines there.
-    #[expect(dead_code, reason = "what it does is to be dropped")]
-    pub(super) keeper: Option<Keeper>,
+    pub(super) keeper: Option<Arc<Keeper>>,
     /// Where approvals are; `None` where they could not be opened, and then what needs one is
     /// refused.
     pub(super) approvals: Option<Arc<Approvals>>,
@@ -45,7 +45,7 @@ pub(super) struct Shared {
     /// Calls run also while they cannot be recorded; they are counted.
     pub(super) runs_unrecorded: bool,
     /// Where idempotency keys are; `None` where they are only recorded.
-    pub(super) dedupe: Option<Keeping>,
+    pub(super) dedupe: Option<Arc<Keeping>>,
     /// How long a call waits for room in the log.
     pub(super) admission_wait: Duration,
     /// The bound on the arguments that holds whatever the policy says, in bytes.
@@ -66,7 +66,7 @@ pub(super) struct Shared {
 }
 
 /// The principals of doors that verify nobody, made once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Principals {
     local: Principal,
     http: Principal,
@@ -93,6 +93,36 @@ impl Principals {
 }
 
 impl Shared {
+    /// What a server shares that stands beside this one: the log, approvals, keys and clocks are the
+    /// same, the frozen registry is its own, and so is the policy, which is not reloaded.
+    pub(super) fn beside(&self, policy: Policy) -> Self {
+        Self {
+            keeper: self.keeper.clone(),
+            approvals: self.approvals.clone(),
+            reporting: self.reporting.clone(),
+            regime: ArcSwap::from_pointee(
+                self.regime.load().followed_by(policy, self.clock.monotonic()),
+            ),
+            reloading: None,
+            log: self.log.clone(),
+            modes: self.modes,
+            digest_key: self.digest_key.clone(),
+            clock: Arc::clone(&self.clock),
+            manner: self.manner.clone(),
+            runs_unrecorded: self.runs_unrecorded,
+            dedupe: self.dedupe.clone(),
+            admission_wait: self.admission_wait,
+            max_arguments: self.max_arguments,
+            principals: self.principals.clone(),
+            detail: self.detail,
+            frozen: OnceLock::new(),
+            frozen_of: OnceLock::new(),
+            gate: None,
+            tampering_left: AtomicU32::new(Self::MAX_TAMPERING),
+            lists: Lists::default(),
+        }
+    }
+
     /// The most lines about a changed registry that one layer writes.
     pub(super) const MAX_TAMPERING: u32 = 100;
 

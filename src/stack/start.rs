@@ -148,7 +148,10 @@ impl Sec0Options {
         };
         self.signer = Some(Arc::clone(&signer));
         let mut site = Site::middleware(self.policy.tenant(), self.policy.retention().as_str());
-        site.env = environment.map(Into::into);
+        site.program = self.program.clone();
+        if let Some(environment) = environment {
+            site.program.env = Some(environment.into());
+        }
         let signing = self.line_signing.unwrap_or(self.policy.line_signing());
         let mut options = LogOptions::new(site, signer, sink)
             .clock(Arc::clone(&self.clock))
@@ -210,7 +213,7 @@ impl Sec0Options {
         let regime = Regime::new(grounded(self.policy, &own), self.clock.monotonic());
         let every = self.reload_every;
         Shared {
-            keeper,
+            keeper: keeper.map(Arc::new),
             approvals,
             reporting: self.reporting,
             regime: ArcSwap::from_pointee(regime),
@@ -225,7 +228,7 @@ impl Sec0Options {
             principals: self.principals,
             detail: self.detail,
             runs_unrecorded: self.runs_unrecorded,
-            dedupe: self.deduping.share(),
+            dedupe: self.deduping.share().map(Arc::new),
             frozen: OnceLock::new(),
             frozen_of: OnceLock::new(),
             gate,

@@ -31,17 +31,19 @@ where
     }
 
     fn call(&mut self, mut call: Call<X>) -> Self::Future {
-        call.span = mint();
+        call.span = mint(call.span);
         let span = open(&call.tool, call.span);
         let inner = span.in_scope(|| self.inner.call(call));
         TraceFuture { inner, span }
     }
 }
 
-/// Fresh ids. They are unique, not secret: what must not be guessed is never a trace id.
-fn mint() -> SpanIds {
+/// Fresh ids, in the trace that the door goes on with if there is one. They are unique, not secret:
+/// what must not be guessed is never a trace id.
+fn mint(SpanIds { trace_id, .. }: SpanIds) -> SpanIds {
     // Never all zero, which Trace Context calls invalid.
-    let trace_id = fastrand::u128(1..).to_be_bytes();
+    let fresh = || fastrand::u128(1..).to_be_bytes();
+    let trace_id = if trace_id == [0; 16] { fresh() } else { trace_id };
     let span_id = fastrand::u64(1..).to_be_bytes();
     SpanIds::new(trace_id, span_id)
 }

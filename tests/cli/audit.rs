@@ -2,6 +2,8 @@
 
 use super::Desk;
 use rmcp::model::{CallToolResult, ContentBlock, Tool};
+use sec0::audit::{Event, FileSink, Log, LogOptions, Site};
+use sec0::call::SpanIds;
 use sec0::clock::{Manual, Timestamp};
 use sec0::digest::Digest;
 use sec0::tlog::{Checkpoint, Edge, Note, VerifierKey, leaf_hash, origin_of};
@@ -122,6 +124,32 @@ async fn a_good_log_holds_and_its_totals_are_told() {
         "keys": [desk.key_id()],
     });
     assert_eq!(report, expected);
+}
+
+#[tokio::test]
+async fn a_decision_on_what_nobody_saw_created_is_counted_and_said() {
+    let desk = logged().await;
+    let key = desk.path("log/keys/ed25519.key");
+    let signer = Arc::new(LocalDevSigner::from_file(&key).unwrap());
+    let sink = FileSink::open(desk.path("log")).unwrap();
+    let at = Timestamp::from_millis(NOON);
+    let site = Site::middleware("acme", "30d");
+    let options = LogOptions::new(site, signer, sink).clock(Arc::new(Manual::at(at)));
+    let log = Log::open(options).unwrap();
+    let decision = json!({
+        "approvals": [], "finalization_reason": "timed_out_rejected", "rejections": [],
+        "status": "expired",
+    });
+    let event = Event::approval_decided(at, SpanIds::default(), [7; 16], false, &decision);
+    log.event(event.unwrap());
+    log.shutdown(std::time::Duration::from_secs(5)).await.unwrap();
+    let run = desk.verify(&[]).ended(0);
+    assert!(
+        run.out.contains("note     1 lines about approvals could not be checked"),
+        "{}",
+        run.out
+    );
+    assert_eq!(desk.verify(&["--json"]).ended(0).json()["unchecked"], 1);
 }
 
 #[tokio::test]

@@ -7,13 +7,10 @@
 // `short` (the default) has one client, `long` each protocol over each wire. Prints a line for each
 // check and, at the end, `N passed, N failed`; the exit status is 1 if one failed.
 
-import { execFile, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
-import { promisify } from "node:util";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { Desk, PATIENCE, denialOf, first, isLong, onHttp, onStdio, second, visits } from "./approvals_desk.mjs";
 
 // A call of `write_file` is refused at once, one of `fetch` is held.
 const policyFor = (publicKey) => `\
@@ -33,24 +30,7 @@ security:
 approval_sets: {people: {members: [{id: ana, public_key: 'ed25519:${publicKey}'}]}}
 `;
 const HEADER = "x-sec0-approval-token";
-const PATIENCE = 60_000;
 
-const words = process.argv.slice(2);
-if (words.length < 3 || words.length > 4 || !["short", "long"].includes(words[3] ?? "short")) {
-  console.error("usage: node approvals_client.mjs EXAMPLES_DIR SEC0 NODE_MODULES [short|long]");
-  process.exit(2);
-}
-const [examples, sec0, modules] = words.slice(0, 3).map((path) => resolve(path));
-const require = createRequire(join(modules, "..", "here.js"));
-const first = {
-  ...require("@modelcontextprotocol/sdk/client/index.js"),
-  ...require("@modelcontextprotocol/sdk/client/stdio.js"),
-  ...require("@modelcontextprotocol/sdk/client/streamableHttp.js"),
-};
-const second = {
-  ...require("@modelcontextprotocol/client"),
-  ...require("@modelcontextprotocol/client/stdio"),
-};
 const introduction = { name: "typescript", version: "1.0.0" };
 const ERAS = {
   "2025-11-25": {
@@ -65,49 +45,6 @@ const ERAS = {
     call: (client, params, options) => client.callTool(params, options),
   },
 };
-
-let passed = 0;
-let failed = 0;
-
-function check(name, holds, found) {
-  if (holds) {
-    passed += 1;
-    console.log(`ok      ${name}`);
-  } else {
-    failed += 1;
-    console.log(`FAILED  ${name}: ${found instanceof Error ? found : JSON.stringify(found)}`);
-  }
-}
-
-const children = new Set();
-process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
-for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => process.exit(143));
-
-/** Ana at her terminal. */
-class Desk {
-  constructor(directory) {
-    this.log = join(directory, "log");
-    this.key = join(directory, "ana.key");
-  }
-
-  async run(...words) {
-    const { stdout } = await promisify(execFile)(sec0, words, { timeout: PATIENCE });
-    return stdout;
-  }
-
-  async pending() {
-    const listed = await this.run("approvals", "list", "--dir", this.log, "--json");
-    return JSON.parse(listed).map((escalation) => escalation.id);
-  }
-
-  async approve(id) {
-    const words = ["approve", id, "--dir", this.log, "--key", this.key, "--as", "ana", "--json"];
-    const said = JSON.parse(await this.run("approvals", ...words));
-    return said.counted && said.escalation.status === "approved";
-  }
-}
-
-const denialOf = (result) => result._meta?.["sec0/denial"] ?? {};
 
 /** Refused with an id, approved elsewhere, run once with the id as token. */
 async function withToken(said, send, desk, path) {
@@ -159,38 +96,30 @@ async function held(said, call, desk, toldBefore) {
   said("progress was told, and grows", told.length >= toldBefore && grows, told);
 }
 
-async function visit(version, wire, directory, toldBefore) {
-  const said = (name, holds, found) => check(`approvals over ${wire}, ${version}: ${name}`, holds, found);
+async function visit(said, version, wire, directory, toldBefore) {
   const era = ERAS[version];
   const desk = new Desk(directory);
-  await desk.run("keygen", "--out", desk.key);
   const policy = join(directory, "policy.yaml");
-  writeFileSync(policy, policyFor(readFileSync(join(directory, "ana.pub"), "utf8").trim()));
+  writeFileSync(policy, policyFor(await desk.keygen(desk.key)));
   const args = ["--policy", policy, "--dir", desk.log];
 
   const client = era.client();
   let header; // What the next requests have in the header.
   let stop = async () => {};
   if (wire === "stdio") {
-    const command = join(examples, "server_stdio");
-    await client.connect(new era.sdk.StdioClientTransport({ command, args, stderr: "ignore" }));
+    await client.connect(new era.sdk.StdioClientTransport(onStdio(args)));
   } else {
-    const server = spawn(join(examples, "server_http"), args, { stdio: ["ignore", "pipe", "ignore"] });
-    children.add(server);
-    const over = new Promise((done) => server.on("exit", done));
+    const server = await onHttp(args);
     stop = async () => {
-      server.kill("SIGTERM");
-      said("the server ends well when it is told to", (await over) === 0);
-      children.delete(server);
+      const status = await server.stop();
+      said("the server ends well when it is told to", status === 0, status);
     };
-    const lines = createInterface({ input: server.stdout })[Symbol.asyncIterator]();
-    const { value: url } = await lines.next();
     const withHeader = (where, init) => {
       const headers = new Headers(init?.headers);
       if (header) headers.set(HEADER, header);
       return fetch(where, { ...init, headers });
     };
-    const transport = new era.sdk.StreamableHTTPClientTransport(new URL(url), { fetch: withHeader });
+    const transport = new era.sdk.StreamableHTTPClientTransport(server.url, { fetch: withHeader });
     await client.connect(transport);
   }
 
@@ -218,41 +147,9 @@ async function visit(version, wire, directory, toldBefore) {
   await client.close();
   await stop();
 
-  const key = join(desk.log, "keys/ed25519.pub");
-  const verified = await desk.run("audit", "verify", desk.log, "--public-key", key, "--json");
-  const totals = JSON.parse(verified);
-  said("the log holds, with its votes", totals.holds === true, totals);
-  const sorted = (counts) => JSON.stringify(Object.entries(counts).sort());
-  const right = sorted(totals.by_status) === sorted(statuses);
-  said("each call has one record, with its end", right, totals);
-  const days = readdirSync(desk.log).filter((name) => name.endsWith(".ndjson"));
-  const text = days.map((day) => readFileSync(join(desk.log, day), "utf8")).join("");
-  const ran = text.trim().split("\n").map(JSON.parse).filter((line) => line.target_tool && line.status === "ok");
-  const by = new Set(ran.map((line) => `${line.escalation_status} ${line.finalization_reason}`));
-  said("what ran was approved by ana", String([...by]) === "approved approved_by_approver", [...by]);
+  await desk.verified(said, statuses);
 }
 
 // The second notice comes after some seconds.
-const isLong = words[3] === "long";
-const visits = isLong
-  ? Object.keys(ERAS).flatMap((version) => ["stdio", "http"].map((wire) => [version, wire, 2]))
-  : [["2026-07-28", "stdio", 1]];
-for (const [version, wire, toldBefore] of visits) {
-  const directory = mkdtempSync(join(tmpdir(), "sec0-interop-"));
-  let bell;
-  const late = new Promise((_, reject) => {
-    bell = setTimeout(() => reject(new Error("took too long")), PATIENCE);
-  });
-  try {
-    const all = visit(version, wire, directory, toldBefore);
-    all.catch(() => {}); // What comes after its time is nobody's error.
-    await Promise.race([all, late]);
-  } catch (error) {
-    check(`approvals over ${wire}, ${version}: go through`, false, error);
-  } finally {
-    clearTimeout(bell);
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed ? 1 : 0);
+const long = Object.keys(ERAS).flatMap((version) => ["stdio", "http"].map((wire) => [version, wire, 2]));
+await visits("approvals", isLong ? long : [["2026-07-28", "stdio", 1]], visit);

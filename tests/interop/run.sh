@@ -3,10 +3,10 @@
 #
 # usage: tests/interop/run.sh [short|long] [--target DIR] [--scenario NAME [--out DIR]]
 #
-# `short` has the Python and TypeScript SDKs (each with one client that is asked for approvals), the
-# second verifier of logs and the conformance suites of the present package; `long` adds approvals in
-# both protocols over both wires, the older package, the suites of the extensions and the
-# inspector. `--scenario` runs one scenario of the suites and nothing else, `--out` keeps what the suites wrote of it. `--target` is
+# `short` has the Python and TypeScript SDKs (each with one client that needs approvals, and two whose
+# user gives them), the second verifier of logs and the conformance suites of the present package;
+# `long` adds approvals in both protocols over both wires, the older package, the suites of the
+# extensions and the inspector. `--scenario` runs one scenario of the suites and nothing else, `--out` keeps what the suites wrote of it. `--target` is
 # cargo's target directory (default: CARGO_TARGET_DIR, or what cargo says). What is installed goes
 # into SEC0_INTEROP_CACHE, which is kept, or into a temporary directory. Needs cargo, python3 with
 # pip, npm, and the package indexes, unless the cache has everything already.
@@ -149,6 +149,9 @@ part 'the TypeScript SDKs' "$node" "$here/typescript_client.mjs" "$examples" "$s
 part 'approvals with the Python SDK' "$python" "$here/approvals_client.py" "$examples" "$sec0" "$set"
 part 'approvals with the TypeScript SDKs' \
     "$node" "$here/approvals_client.mjs" "$examples" "$sec0" "$modules" "$set"
+part 'the user of the Python SDK' "$python" "$here/connected_client.py" "$examples" "$sec0" "$set"
+part 'the user of the TypeScript SDKs' \
+    "$node" "$here/connected_client.mjs" "$examples" "$sec0" "$modules" "$set"
 if [ "$set" = long ]; then
     rounds=5000
 else

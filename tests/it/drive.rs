@@ -337,7 +337,14 @@ impl HttpServer {
         session: impl Fn() -> H + Send + Sync + 'static,
         wrap: impl FnOnce(axum::Router) -> axum::Router,
     ) -> Self {
-        let config = StreamableHttpServerConfig::default();
+        Self::configured(StreamableHttpServerConfig::default(), session, wrap).await
+    }
+
+    pub(crate) async fn configured<H: ServerHandler>(
+        config: StreamableHttpServerConfig,
+        session: impl Fn() -> H + Send + Sync + 'static,
+        wrap: impl FnOnce(axum::Router) -> axum::Router,
+    ) -> Self {
         let stop = config.cancellation_token.clone();
         let service = StreamableHttpService::new(
             move || Ok(session()),

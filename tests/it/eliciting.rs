@@ -24,6 +24,8 @@ pub(crate) enum Does {
     Cancel,
     Fail,
     Never,
+    /// Not even when the question is taken back.
+    NotAWord,
 }
 
 /// A client with a user, who is shown forms and does the same with each.
@@ -40,6 +42,11 @@ impl WithUser {
     pub(crate) fn who(does: Does) -> Self {
         let taken_back = CancellationToken::new();
         Self { does, can: true, forms: Arc::default(), taken_back }
+    }
+
+    /// One whose client cannot show a form.
+    pub(crate) fn out_of_reach() -> Self {
+        Self { can: false, ..Self::who(Does::Never) }
     }
 
     pub(crate) fn forms(&self) -> Vec<(String, Value)> {
@@ -80,6 +87,7 @@ impl ClientHandler for WithUser {
                 self.taken_back.cancel();
                 Ok(ElicitResult::new(ElicitationAction::Cancel))
             }
+            Does::NotAWord => std::future::pending().await,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::drive::{
 };
 use crate::transport::{TOUR, cancel_slow, owned, tour, tour_and_cancelled};
 use rmcp::model::{CallToolRequest, CallToolRequestParams, ClientRequest, object};
-use rmcp::service::PeerRequestOptions;
+use rmcp::service::{PeerRequestOptions, RoleClient, Service};
 use sec0::AuditMode;
 use sec0::approval::Evidence;
 use sec0::audit::Verifier;
@@ -20,26 +20,16 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 
 /// A tap on the stdio of one of the example servers, with a client of `era`.
-struct StdioProgram {
+pub(crate) struct StdioProgram<C: Service<RoleClient> = ()> {
     child: Child,
-    client: Client,
+    pub(crate) client: Client<C>,
     said: Said,
     tasks: Tasks,
 }
 
 impl StdioProgram {
     async fn start(era: Era, arguments: &[impl AsRef<OsStr>], key_dirs: Option<&Path>) -> Self {
-        let mut command = example("server_stdio");
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-        if let Some(dirs) = key_dirs {
-            command.env("SEC0_SIGNER_KEY_DIRS", dirs);
-        }
-        // A panicking tool writes to stderr, which is not what is tested here.
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
-        let mut tasks = Tasks::default();
-        let (reader, said) = tap(&mut tasks, child.stdout.take().unwrap());
-        let client = era.connect((), (reader, child.stdin.take().unwrap())).await;
-        Self { child, client, said, tasks }
+        Self::start_with(era, (), arguments, key_dirs).await
     }
 
     async fn layered(era: Era, house: &House) -> Self {
@@ -49,28 +39,55 @@ impl StdioProgram {
     async fn bare(era: Era) -> Self {
         Self::start(era, &["--bare"], None).await
     }
+}
+
+impl<C: Service<RoleClient>> StdioProgram<C> {
+    pub(crate) async fn start_with(
+        era: Era,
+        client: C,
+        arguments: &[impl AsRef<OsStr>],
+        key_dirs: Option<&Path>,
+    ) -> Self {
+        let mut command = example("server_stdio");
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        if let Some(dirs) = key_dirs {
+            command.env("SEC0_SIGNER_KEY_DIRS", dirs);
+        }
+        // A panicking tool writes to stderr, which is not what is tested here.
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let mut tasks = Tasks::default();
+        let (reader, said) = tap(&mut tasks, child.stdout.take().unwrap());
+        let client = era.connect(client, (reader, child.stdin.take().unwrap())).await;
+        Self { child, client, said, tasks }
+    }
 
     /// Closes the server's stdin, and nothing else.
-    async fn close(mut self) -> ExitStatus {
+    pub(crate) async fn close(mut self) -> ExitStatus {
         self.client.cancel().await.unwrap();
         let status = ended(&mut self.child).await;
         self.tasks.ended().await;
         status
     }
+
+    /// Ends the server without a word.
+    pub(crate) async fn kill(mut self) {
+        self.child.start_kill().unwrap();
+        ended(&mut self.child).await;
+    }
 }
 
-fn arguments(house: &House) -> [OsString; 4] {
+pub(crate) fn arguments(house: &House) -> [OsString; 4] {
     ["--policy".into(), house.policy().into(), "--dir".into(), house.audit().into()]
 }
 
 /// One of the example servers on streamable HTTP.
-struct HttpProgram {
+pub(crate) struct HttpProgram {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl HttpProgram {
-    async fn start(arguments: &[impl AsRef<OsStr>]) -> Self {
+    pub(crate) async fn start(arguments: &[impl AsRef<OsStr>]) -> Self {
         let mut command = example("server_http");
         command.args(["--addr", "127.0.0.1:0"]).args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -82,11 +99,17 @@ impl HttpProgram {
     }
 
     /// Asks it to end as a service manager does.
-    async fn terminate(mut self) -> ExitStatus {
+    pub(crate) async fn terminate(mut self) -> ExitStatus {
         let id = i32::try_from(self.child.id().unwrap()).unwrap();
         let pid = rustix::process::Pid::from_raw(id).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         ended(&mut self.child).await
+    }
+
+    /// Ends it without a word.
+    pub(crate) async fn kill(mut self) {
+        self.child.start_kill().unwrap();
+        ended(&mut self.child).await;
     }
 }
 

@@ -20,14 +20,14 @@ use sec0::{Sec0SecurityLayer, ServerHandlerExt as _};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-const KEY: &str = "sec0/approval";
+pub(crate) const KEY: &str = "sec0/approval";
 
 async fn open(sec0: &Sec0SecurityLayer, does: Does) -> (Session<WithUser>, WithUser) {
     let user = WithUser::who(does);
     (Session::open_with(Era::Stateless, layered(sec0), user.clone()).await, user)
 }
 
-fn params(arguments: Value) -> CallToolRequestParams {
+pub(crate) fn params(arguments: Value) -> CallToolRequestParams {
     CallToolRequestParams::new("write_file").with_arguments(object(arguments))
 }
 
@@ -36,23 +36,23 @@ async fn once(session: &Session<WithUser>, params: CallToolRequestParams) -> Cal
     sent.await.unwrap().unwrap()
 }
 
-fn asked(response: CallToolResponse) -> InputRequiredResult {
+pub(crate) fn asked(response: CallToolResponse) -> InputRequiredResult {
     let CallToolResponse::InputRequired(asked) = response else { panic!("{response:?}") };
     asked
 }
 
-fn complete(response: CallToolResponse) -> CallToolResult {
+pub(crate) fn complete(response: CallToolResponse) -> CallToolResult {
     let CallToolResponse::Complete(result) = response else { panic!("{response:?}") };
     result
 }
 
 /// The next round, in which the question of sec0 is answered so.
-fn answered(arguments: Value, state: &str, answer: Value) -> CallToolRequestParams {
+pub(crate) fn answered(arguments: Value, state: &str, answer: Value) -> CallToolRequestParams {
     let answers: InputResponses = [(KEY.to_owned(), answer)].into();
     params(arguments).with_request_state(state).with_input_responses(answers)
 }
 
-fn yes() -> Value {
+pub(crate) fn yes() -> Value {
     json!({"action": "accept", "content": {"decision": "approve"}})
 }
 

@@ -32,6 +32,11 @@ pub(super) async fn guarded<T>(
     }
 }
 
+/// What an error of a backend says, which is the backend's code as well; nothing where that panics.
+pub(super) fn words(error: &BackendError) -> String {
+    catch_unwind(AssertUnwindSafe(|| error.to_string())).unwrap_or_default()
+}
+
 impl From<Unanswered> for Cause {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {

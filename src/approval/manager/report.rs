@@ -1,7 +1,7 @@
 use super::answer::{BackendError, Created};
 use super::backend::EscalationReporter;
 use super::create::Create;
-use super::guarded::{Unanswered, guarded};
+use super::guarded::{Unanswered, guarded, words};
 use std::fmt;
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ impl HttpStatus {
 
     /// Of `escalation_create_failed:<status>:<body>`, as the control plane's client fails.
     fn of(error: &BackendError) -> Self {
-        let text = error.to_string();
+        let text = words(error);
         let status = text.strip_prefix("escalation_create_failed:").and_then(|rest| rest.get(..3));
         let status = status.filter(|status| status.bytes().all(|byte| byte.is_ascii_digit()));
         Self(status.and_then(|status| status.parse().ok()))

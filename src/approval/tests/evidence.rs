@@ -136,3 +136,53 @@ fn the_id_of_a_line_is_that_of_what_it_is_about() {
     }
     assert!(Cast::parse(&text(&casts[0]).replace(':', ": ")).is_err());
 }
+
+/// The same escalation with another id.
+fn numbered(number: u8) -> Escalation {
+    let id = EscalationId::from_random([number; 16]);
+    Escalation::new(Asked { id, ..asked(terms(Strategy::SingleApprover, three())) }).unwrap()
+}
+
+#[test]
+fn the_oldest_that_nothing_decides_is_given_up_and_what_follows_is_counted() {
+    let all: Vec<_> = (1..=3).map(numbered).collect();
+    for mut evidence in [
+        Evidence::of_at_most(2, usize::MAX, 9),
+        Evidence::of_at_most(9, 2 * all[0].canonical().len() + 600, 9),
+    ] {
+        for asked in &all {
+            evidence.created(asked.canonical()).unwrap();
+        }
+        assert_eq!(evidence.unchecked(), 0, "all that was said so far was looked at");
+        for (asked, unchecked) in all.iter().zip([2, 2, 2]) {
+            let cast = approve(asked, "bo");
+            evidence.vote(&text(&cast)).unwrap();
+            let verdict = verdict(asked, &[cast]);
+            evidence.decided(asked.id(), &text(&verdict)).unwrap();
+            assert_eq!(evidence.unchecked(), unchecked, "{}", asked.id());
+        }
+        // It is still known which one it was.
+        evidence.created(all[0].canonical()).unwrap();
+        let other = Asked { reasons: words(&["other"]), ..asked(all[0].terms().clone()) };
+        let other = Asked { id: all[0].id(), ..other };
+        let other = Escalation::new(other).unwrap();
+        assert_eq!(evidence.created(other.canonical()), Err(EvidenceFault::CreatedTwice));
+    }
+}
+
+#[test]
+fn no_more_is_kept_than_may_be_of_what_is_decided() {
+    let mut evidence = Evidence::of_at_most(2, usize::MAX, 3);
+    let ended = |asked: &Escalation| text(&verdict(asked, &[approve(asked, "bo")]));
+    for number in 1..=9 {
+        let asked = numbered(number);
+        evidence.created(asked.canonical()).unwrap();
+        evidence.vote(&text(&approve(&asked, "bo"))).unwrap();
+        evidence.decided(asked.id(), &ended(&asked)).unwrap();
+    }
+    assert_eq!(evidence.unchecked(), 0);
+    evidence.decided(numbered(9).id(), &ended(&numbered(9))).unwrap();
+    assert_eq!(evidence.unchecked(), 0, "the newest are known");
+    evidence.decided(numbered(1).id(), &ended(&numbered(1))).unwrap();
+    assert_eq!(evidence.unchecked(), 1);
+}

@@ -127,6 +127,86 @@ pub(crate) async fn keeps_its_bounds(open: impl Fn(ApprovalBounds) -> Arc<dyn Ap
     assert_eq!(store.ask(more, at_second(1)).await, Err(StoreError::Full), "votes count as well");
 }
 
+/// What any store promises of what was used before it is over: it makes room, and stays used.
+#[expect(clippy::cognitive_complexity, reason = "one story, from the first use to the last")]
+pub(crate) async fn what_was_used_makes_room(store: Arc<dyn ApprovalStore>) {
+    // The store takes two of one principal.
+    let asking = |call: u8, id: u64| asking_of(By::Nobody, call, id, 0, "a");
+    let spend = |call: u8, id: u64| {
+        let presented = presentation(&asking(call, id).escalation);
+        store.spend(id_of(id), presented, Moment::at(at_second(1)))
+    };
+    let ask = |call: u8, id: u64| store.ask(asking(call, id), at_second(1));
+    for id in 1..=40 {
+        let call = u8::try_from(id).unwrap();
+        assert!(ask(call, id).await.unwrap().is_new, "{id}");
+        assert!(spend(call, id).await.unwrap().is_ok(), "{id}");
+        store.recorded("", u64::MAX).await.unwrap();
+    }
+    assert_eq!(store.read(id_of(1)).await.unwrap(), None, "the first has gone");
+    assert_eq!(spend(1, 1).await.unwrap(), Err(Unspendable::Unknown), "and is not used again");
+    assert_eq!(spend(40, 40).await.unwrap(), Err(Unspendable::Spent));
+    // The same call is asked about anew, under another id, and the old id stays without use.
+    assert!(ask(1, 101).await.unwrap().is_new);
+    assert_eq!(spend(1, 1).await.unwrap(), Err(Unspendable::Unknown));
+    assert!(spend(1, 101).await.unwrap().is_ok());
+
+    // What the log does not have yet stays, and so does what can still be used.
+    assert!(ask(2, 102).await.unwrap().is_new);
+    assert_eq!(ask(3, 103).await, Err(StoreError::Full));
+    store.recorded("", u64::MAX).await.unwrap();
+    assert!(ask(3, 103).await.unwrap().is_new);
+    assert_eq!(store.read(id_of(101)).await.unwrap(), None);
+    store.recorded("", u64::MAX).await.unwrap();
+    assert_eq!(ask(4, 104).await, Err(StoreError::Full), "two grants wait for their use");
+    assert!(spend(2, 102).await.unwrap().is_ok());
+    assert!(spend(3, 103).await.unwrap().is_ok());
+    // The one that was used first goes first, for another caller as well.
+    for (number, principal) in ["b", "b", "c", "c", "d", "d"].into_iter().enumerate() {
+        let (call, id) = (u8::try_from(number).unwrap(), 200 + u64::try_from(number).unwrap());
+        let asking = asking_of(By::Two, call, id, 0, principal);
+        assert!(store.ask(asking, at_second(1)).await.unwrap().is_new);
+    }
+    let of_e = |id: u64| store.ask(asking_of(By::Two, 1, id, 0, "e"), at_second(1));
+    assert!(of_e(300).await.unwrap().is_new);
+    assert_eq!(store.read(id_of(102)).await.unwrap(), None);
+}
+
+/// What people have rejected is not asked about again for want of room; what nobody was asked is.
+#[expect(clippy::cognitive_complexity, reason = "one story, from nobody's answer to people's")]
+pub(crate) async fn a_rejection_stays(store: Arc<dyn ApprovalStore>) {
+    let ask = |call: u8, id: u64, strategy, set: Option<ApprovalSet>| {
+        let mut asked = asked(Terms { approval_set: set, ..terms(strategy, three()) });
+        (asked.id, asked.binding.arguments) = (id_of(id), Fingerprint::Sha256([call; 32]));
+        let shown = Shown { text: "{}".into(), salt: [1; 16] };
+        asked.shown = shown.digest();
+        let escalation = Escalation::new(asked).unwrap();
+        store.ask(Arc::new(Asking { escalation, shown, stream: "".into() }), at_second(0))
+    };
+    let set = || Some(ApprovalSet { members: three() });
+    for id in 1..=20 {
+        let call = u8::try_from(id).unwrap();
+        let (strategy, set) = if id % 2 == 0 {
+            (Strategy::AutoAllow, set())
+        } else {
+            (Strategy::SingleApprover, None)
+        };
+        let kept = ask(call, id, strategy, set).await.unwrap().kept;
+        assert_eq!(kept.status(), Status::Rejected);
+        store.recorded("", u64::MAX).await.unwrap();
+    }
+    for (call, id) in [(101, 101), (102, 102)] {
+        let kept = ask(call, id, Strategy::SingleApprover, set()).await.unwrap().kept;
+        let no = vote_of(&kept.escalation, "bo", Choice::Reject, 1);
+        assert!(matches!(store.vote(no, at_second(1)).await, Ok(Voted::Counted(_))));
+        store.recorded("", u64::MAX).await.unwrap();
+    }
+    let third = ask(103, 103, Strategy::SingleApprover, set()).await;
+    assert_eq!(third, Err(StoreError::Full));
+    let again = ask(101, 104, Strategy::SingleApprover, set()).await.unwrap();
+    assert_eq!((again.is_new, again.kept.status()), (false, Status::Rejected));
+}
+
 /// What any store promises to those who wait.
 #[expect(clippy::cognitive_complexity, reason = "one story, from the first change to the end")]
 pub(crate) async fn wakes_who_waits(store: Arc<dyn ApprovalStore>) {
@@ -136,16 +216,21 @@ pub(crate) async fn wakes_who_waits(store: Arc<dyn ApprovalStore>) {
     let waits = spawn(store.changed(id, 0));
     let version = store.ask(asked.clone(), at_second(0)).await.unwrap().kept.version;
     assert_eq!(waits.await.unwrap().unwrap().version, version);
-    store.stirred().await.unwrap();
+    let latest = store.stirred(0).await.unwrap();
+    assert_eq!(store.stirred(0).await, Ok(latest), "whoever was not told is told as well");
 
     let mut waits = std::pin::pin!(store.changed(id, version));
-    let mut log = std::pin::pin!(store.stirred());
+    let mut log = std::pin::pin!(store.stirred(latest));
+    let mut other_log = std::pin::pin!(store.stirred(latest));
     assert!(
         futures::poll!(waits.as_mut()).is_pending() && futures::poll!(log.as_mut()).is_pending()
     );
+    assert!(futures::poll!(other_log.as_mut()).is_pending());
     // A change of another wakes the log, and not who waits for this one.
     store.ask(asking(By::Two, 2, 2, 0), at_second(0)).await.unwrap();
-    log.await.unwrap();
+    // One change, and both who wait for any are told of it.
+    let latest = log.await.unwrap();
+    assert_eq!(other_log.await, Ok(latest));
     store.vote(vote_of(&asked.escalation, "bo", Choice::Approve, 1), at_second(1)).await.unwrap();
     let seen = waits.await.unwrap();
     assert_eq!(seen.casts.len(), 1);
@@ -154,8 +239,8 @@ pub(crate) async fn wakes_who_waits(store: Arc<dyn ApprovalStore>) {
 
     let waits = spawn(store.changed(id, seen.version));
     let log = {
-        store.stirred().await.unwrap();
-        spawn(store.stirred())
+        let latest = store.stirred(latest).await.unwrap();
+        spawn(store.stirred(latest))
     };
     tokio::task::yield_now().await;
     drop(store);
@@ -166,6 +251,41 @@ pub(crate) async fn wakes_who_waits(store: Arc<dyn ApprovalStore>) {
 #[tokio::test]
 async fn memory_keeps_its_bounds() {
     keeps_its_bounds(|bounds| Arc::new(MemoryApprovals::new(bounds))).await;
+}
+
+#[tokio::test]
+async fn memory_makes_room_with_what_was_used() {
+    let bounds = ApprovalBounds::default().max_rows(8);
+    what_was_used_makes_room(Arc::new(MemoryApprovals::new(bounds))).await;
+    a_rejection_stays(Arc::new(MemoryApprovals::new(bounds))).await;
+}
+
+/// What any store promises of what is overdue: page by page, each is reached once.
+pub(crate) async fn gives_all_that_is_overdue(store: Arc<dyn ApprovalStore>) {
+    for id in 0..230 {
+        // Many at the same time.
+        let after = if id % 2 == 0 { 0 } else { i64::try_from(id % 7).unwrap() };
+        let asking = asking_of(By::Time, 1, id, after, &id.to_string());
+        assert!(store.ask(asking, at_second(0)).await.unwrap().is_new);
+    }
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.overdue("", after, at_second(1000)).await.unwrap();
+        assert_eq!(store.overdue("other", after, at_second(1000)).await.unwrap(), []);
+        found.extend(page.iter().map(Kept::overdue));
+        let Some(last) = page.last().filter(|_| page.len() == 100) else { break };
+        after = Some(last.overdue());
+    }
+    assert!(found.is_sorted_by(|one, next| one < next), "the oldest first, and none twice");
+    assert_eq!(found.len(), 230);
+    let ttl = i64::try_from(TTL).unwrap();
+    let due = store.overdue("", Some(found[9]), at_second(ttl)).await.unwrap();
+    assert!(due.len() == 100 && due.iter().all(|kept| kept.overdue().since == at_second(ttl)));
+}
+
+#[tokio::test]
+async fn memory_gives_all_that_is_overdue() {
+    gives_all_that_is_overdue(Arc::new(MemoryApprovals::default())).await;
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ pub(in crate::audit) fn write_payload(
     line.hex("span_id", &facts.span.span_id);
     line.text_if("runId", claimed.agent_ref.as_deref());
     line.text("tenant", &site.tenant);
-    line.text_if("environment", site.env.as_deref());
+    line.text_if("environment", site.program.env.as_deref());
     let name = facts.server.name();
     let version = facts.server.at_version().strip_prefix(name);
     line.text("client", name);

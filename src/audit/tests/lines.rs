@@ -180,7 +180,7 @@ proptest! {
         env in option::of(any_text()),
     ) {
         let mut site = Site::middleware(&tenant, &retention);
-        site.env = env;
+        site.program.env = env;
         let line = call(&facts, &site);
         prop_assert!(!line.contains('\n') && line.len() < MAX_LINE);
         assert_sound(&line);

@@ -261,7 +261,7 @@ impl<'p> Pass<'p> {
         {
             let id = read.escalation_id.ok_or(Fault::Missing("escalation_id"))?;
             let about = read.about.ok_or(Fault::Missing("escalation"))?;
-            check(event, id, about).map_err(Fault::Approval)?;
+            self.totals.unchecked = check(event, id, about).map_err(Fault::Approval)?;
         }
         let ts = read.ts.ok_or(Fault::Missing("ts"))?;
         if ts.get(..10).and_then(Day::parse).is_none_or(|written| written > day) {

@@ -35,6 +35,9 @@ pub struct Totals {
     pub checkpoint_size: Option<u64>,
     /// Lines behind it: lines missing from the end of these cannot be seen.
     pub uncovered: u64,
+    /// Lines about approvals that could not be checked: what they are about was created before the
+    /// first line, or too long ago to be remembered.
+    pub unchecked: u64,
     /// The ids of the keys that lines name, in the order of their first line.
     pub keys: Vec<String>,
 }
@@ -78,6 +81,7 @@ impl Totals {
         self.bytes += other.bytes;
         self.checkpoints += other.checkpoints;
         self.uncovered += other.uncovered;
+        self.unchecked += other.unchecked;
         for (status, count) in other.by_status {
             *self.by_status.entry(status).or_default() += count;
         }

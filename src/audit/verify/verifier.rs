@@ -24,8 +24,9 @@ pub fn verify_dir(dir: &Path, keys: &[PublicKey]) -> Result<Totals, VerifyError>
 }
 
 /// Looks at the lines about approvals of one log, in order: the `event`, the `escalation_id`, and the
-/// JSON of the member `escalation`, `cast` or `decision`. The error says what does not hold.
-pub type ApprovalCheck = Box<dyn FnMut(&str, &str, &str) -> Result<(), String>>;
+/// JSON of the member `escalation`, `cast` or `decision`. It says how many of the lines so far could not
+/// be checked. The error says what does not hold.
+pub type ApprovalCheck = Box<dyn FnMut(&str, &str, &str) -> Result<u64, String>>;
 
 /// Verifies logs against a set of keys.
 #[derive(Debug)]

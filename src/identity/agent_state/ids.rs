@@ -48,6 +48,11 @@ impl fmt::Display for NodeId {
 pub struct RunId(Box<str>);
 
 impl RunId {
+    /// An id that no other run has. Unique, not secret.
+    pub fn fresh() -> Self {
+        Self(format!("run-{:032x}", fastrand::u128(..)).into())
+    }
+
     /// Normalises `text`: each run of characters outside `A-Za-z0-9._:-` becomes one `_`; then it
     /// is cut at 120 bytes.
     ///

@@ -33,6 +33,12 @@ impl Asking {
         self.base.iter().chain(self.scopes.iter().map(|(_, terms)| terms))
     }
 
+    /// The same with these reasons in place of `escalate_on`.
+    pub(in crate::policy) fn escalating_on(mut self, reasons: &[Reason]) -> Self {
+        self.escalate_on = Some(reasons.to_vec());
+        self
+    }
+
     fn terms(&self, tool: ToolRef<'_>) -> Option<&EscalationTerms> {
         let first = self.by_tool.matching(tool).next();
         match first.and_then(|number| self.scopes.get(number)) {

@@ -1,4 +1,4 @@
-use super::approvals::{self, RowWithShown};
+use super::approvals::{self, DamagedApproval, RowWithShown, Rows};
 use super::error::DbError;
 use super::file;
 use crate::approval::{EscalationId, Kept, Shown, Vote, Voted};
@@ -21,6 +21,8 @@ pub struct ApprovalDesk {
     connection: RefCell<Connection>,
     /// The latest change that was listed or waited for.
     seen: Cell<u64>,
+    /// What the last list passed over.
+    damaged: RefCell<Vec<DamagedApproval>>,
 }
 
 /// Which escalations are listed.
@@ -66,22 +68,38 @@ impl ApprovalDesk {
     pub fn open(dir: &Path) -> Result<Self, DbError> {
         let connection = file::open(dir, false)?;
         let seen = Cell::new(approvals::version(&connection)?);
-        Ok(Self { connection: RefCell::new(connection), seen })
+        Ok(Self { connection: RefCell::new(connection), seen, damaged: RefCell::default() })
     }
 
-    /// The newest of them, the newest last.
+    /// The newest of them, the newest last. Those that cannot be read are passed over:
+    /// [`damaged`](Self::damaged) has them. How many there are in all says [`count`](Self::count).
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or a row is damaged.
+    /// The file cannot be read.
     pub fn list(&self, which: Which, at_most: u32) -> Result<Vec<Listed>, DbError> {
         let db = self.connection.borrow();
         self.seen.set(approvals::version(&db)?);
-        let found = match which {
+        let Rows { rows, damaged } = match which {
             Which::Pending => approvals::pending(&db, at_most)?,
             Which::All => approvals::all(&db, at_most)?,
         };
-        Ok(found.into_iter().rev().map(Listed::from).collect())
+        self.damaged.replace(damaged);
+        Ok(rows.into_iter().rev().map(Listed::from).collect())
+    }
+
+    /// Those that the last [`list`](Self::list) passed over, for they cannot be read.
+    pub fn damaged(&self) -> Vec<DamagedApproval> {
+        self.damaged.borrow().clone()
+    }
+
+    /// How many there are, with those that cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub fn count(&self, which: Which) -> Result<u64, DbError> {
+        approvals::count(&self.connection.borrow(), which == Which::Pending)
     }
 
     /// The one with this id; `None` where there is none.

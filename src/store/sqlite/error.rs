@@ -1,3 +1,4 @@
+use super::approvals::DamagedApproval;
 use crate::canonical::CanonicalError;
 use std::path::PathBuf;
 
@@ -16,6 +17,9 @@ pub enum DbError {
         "the store has a damaged row; move `sec0.db` away with `sec0.db-wal` and `sec0.db-shm`"
     )]
     Damaged,
+    /// An escalation is not what was put there.
+    #[error("{0}")]
+    DamagedApproval(DamagedApproval),
     /// It is another program's.
     #[error("`{0}` is a database, but not one of sec0; move it away")]
     Foreign(PathBuf),
@@ -63,5 +67,11 @@ pub enum DbError {
 impl DbError {
     pub(super) fn open(path: &std::path::Path, why: &dyn std::fmt::Display) -> Self {
         Self::Open { path: path.to_owned(), why: why.to_string() }
+    }
+}
+
+impl From<DamagedApproval> for DbError {
+    fn from(damaged: DamagedApproval) -> Self {
+        Self::DamagedApproval(damaged)
     }
 }

@@ -19,7 +19,7 @@ mod approval_desk;
 mod tests;
 
 pub use approval_desk::{ApprovalDesk, Found, Listed, Which};
-pub use approvals::SqliteApprovals;
+pub use approvals::{DamagedApproval, SqliteApprovals};
 pub use desk::{Freed, HeldKey, KeyDesk};
 pub use error::DbError;
 pub use keys::SqliteStore;

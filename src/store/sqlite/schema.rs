@@ -6,7 +6,7 @@ use std::path::Path;
 const APPLICATION: i64 = 0x7365_6330;
 
 /// What leads from each version to the next. Never changed once released, only added to.
-const STEPS: &[&str] = &[KEYS, APPROVALS, ROUNDS];
+const STEPS: &[&str] = &[KEYS, APPROVALS, ROUNDS, DONE];
 
 /// Version 1: the keys of idempotency.
 ///
@@ -171,6 +171,19 @@ CREATE TRIGGER approval_rounds_removed AFTER DELETE ON approval_rounds BEGIN
         WHERE share IN (OLD.share, x'');
     DELETE FROM approval_rounds_used WHERE share = OLD.share AND keys <= 0;
 END;
+";
+
+/// Version 4: what can go while there is no room, by its last change (`Kept::is_done_with`); and what
+/// is overdue, in an order in which it can be gone through page by page.
+const DONE: &str = "
+CREATE INDEX approvals_done ON approvals (version) WHERE lines = 0 AND
+    (spent_at IS NOT NULL OR ended IN ('unattended_refused', 'no_approvers_configured',
+    'timed_out_rejected'));
+CREATE INDEX approvals_done_share ON approvals (share, version) WHERE lines = 0 AND
+    (spent_at IS NOT NULL OR ended IN ('unattended_refused', 'no_approvers_configured',
+    'timed_out_rejected'));
+DROP INDEX approvals_overdue;
+CREATE INDEX approvals_overdue ON approvals (stream, expires_at, id) WHERE ended IS NULL;
 ";
 
 fn known() -> i64 {

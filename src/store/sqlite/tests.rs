@@ -146,7 +146,7 @@ fn a_schema_of_a_later_version_is_refused() {
     drop(file);
     assert_eq!(
         refused(&dir),
-        "`DIR/sec0.db` has schema version 99, and this version of sec0 knows 3; use the newer \
+        "`DIR/sec0.db` has schema version 99, and this version of sec0 knows 4; use the newer \
          sec0, or another audit directory"
     );
 }

@@ -3,6 +3,7 @@
 use super::{Approvals, now};
 use crate::Desk;
 use sec0::approval::Shown;
+use serde_json::json;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 
@@ -135,4 +136,60 @@ fn arguments_that_are_not_those_of_the_escalation_are_not_signed() {
     let run = all.vote("approve", &id, "ana").ended(2);
     assert!(run.err.contains("the store has a damaged row"), "{}", run.err);
     assert_eq!(run.out, "");
+}
+
+#[test]
+fn a_damaged_row_is_named_and_the_others_are_listed() {
+    let all = Approvals::new();
+    let [good, bad] = [1, 2].map(|first| all.ask(first, 900 + u32::from(first)).to_string());
+    let file = rusqlite::Connection::open(all.desk.path(".sec0/sec0.db")).unwrap();
+    let change = "UPDATE approvals SET escalation = escalation || ' ' WHERE hex(id) = upper(?1)";
+    assert_eq!(file.execute(change, [&bad]).unwrap(), 1);
+    for words in [["list"].as_slice(), &["list", "--all"]] {
+        let run = all.run(words).ended(0);
+        assert!(run.out.contains(good.get(..12).unwrap()), "{}", run.out);
+        assert!(run.out.contains(&format!("a damaged row, the escalation `{bad}`")), "{}", run.out);
+    }
+    let listed = all.list(&[]);
+    assert_eq!((&listed[0]["id"], &listed[0]["status"]), (&json!(good), &json!("pending")));
+    assert_eq!(
+        listed[1],
+        json!({ "id": bad, "status": "damaged", "what": "its question does not read" })
+    );
+    for verb in ["show", "approve"] {
+        let run = match verb {
+            "show" => all.run(&["show", &bad]),
+            verb => all.vote(verb, &bad, "ana"),
+        };
+        let run = run.ended(2);
+        assert!(run.err.contains(&format!("a damaged row, the escalation `{bad}`")), "{}", run.err);
+    }
+    all.vote("approve", &good, "ana").ended(0);
+}
+
+#[test]
+fn a_time_out_that_approves_nothing_is_not_said_to_approve() {
+    use sec0::approval::TimeoutAction;
+    let all = Approvals::new();
+    let shown = |first: u8, roles: &[&str]| {
+        let id = all.ask_with(
+            first,
+            now(),
+            |asked| {
+                asked.terms.timeout_action = TimeoutAction::AutoApprove;
+                asked.terms.allow_unattended = true;
+                asked.terms.required_roles = roles.iter().copied().map(Into::into).collect();
+            },
+            Shown::of(None, [9; 16]),
+        );
+        let id = id.to_string();
+        (all.run(&["show", &id]).ended(0).out, all.shown(&id)["time_out_approves"].clone())
+    };
+    let (out, approves) = shown(1, &["security"]);
+    assert!(out.contains("on time-out  the call is approved, unless"), "{out}");
+    assert_eq!(approves, true);
+    // Nobody has this role.
+    let (out, approves) = shown(2, &["captain"]);
+    assert!(out.contains("on time-out  the call stays refused: its approvers"), "{out}");
+    assert_eq!(approves, false);
 }

@@ -2,8 +2,8 @@ use super::*;
 use crate::approval::tests::{asked, terms, three};
 use crate::approval::{
     Answer, ApprovalStore, Asking, CallKey, Escalation, EscalationId, Finalization, Kept, Line,
-    Moment, NextRound, Opened, Presentation, RoundId, Spent, StoreError, Strategy, TakenRound,
-    Unspendable, Vote, Voted,
+    Moment, NextRound, Opened, Overdue, Presentation, RoundId, Spent, StoreError, Strategy,
+    TakenRound, Unspendable, Vote, Voted,
 };
 use std::fmt;
 use tokio::sync::watch;
@@ -86,7 +86,7 @@ impl ApprovalStore for One {
         never()
     }
 
-    fn overdue(&self, _: &str, _: Timestamp) -> Answer<Vec<Kept>> {
+    fn overdue(&self, _: &str, _: Option<Overdue>, _: Timestamp) -> Answer<Vec<Kept>> {
         never()
     }
 
@@ -98,7 +98,7 @@ impl ApprovalStore for One {
         never()
     }
 
-    fn stirred(&self) -> Answer<()> {
+    fn stirred(&self, _: u64) -> Answer<u64> {
         never()
     }
 

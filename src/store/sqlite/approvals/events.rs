@@ -1,5 +1,6 @@
 //! Each event in one go, for a transaction that is around it.
 
+use super::damaged::Named;
 use super::room;
 use super::rows::{self, Row};
 use crate::approval::{
@@ -32,12 +33,13 @@ impl<T> Outcome<T> {
 pub(super) fn ask(
     db: &Connection,
     asking: &Asking,
-    bounds: &ApprovalBounds,
+    (bounds, named): (&ApprovalBounds, &Named),
     now: Timestamp,
 ) -> Result<Outcome<Result<Opened, StoreError>>, DbError> {
     room::purge(db, now)?;
     let binding = asking.escalation.binding();
-    if let Some(Row { kept, .. }) = rows::open(db, binding.call_key()?.as_bytes(), now)? {
+    let found = named.pass_over(rows::open(db, binding.call_key()?.as_bytes(), now)?);
+    if let Some(Row { kept, .. }) = found.into_iter().find(|row| row.kept.is_open(now)) {
         return Ok(Outcome::of(Ok(Opened { kept, is_new: false })));
     }
     if !room::make(db, bounds, (&binding.share(), asking.bytes()), now)? {

@@ -29,20 +29,32 @@ pub(super) fn add(
     Ok(())
 }
 
+/// A line that cannot be read has no body: whoever records the others names it and goes on.
 pub(super) fn after(db: &Connection, stream: &str, after: u64) -> Result<Vec<Line>, DbError> {
     let mut find = db.prepare_cached(AFTER)?;
     let mut rows = find.query(params![stream, i64::try_from(after).unwrap_or(i64::MAX)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(Line {
-            number: unsigned(row.get(0)?)?,
-            id: EscalationId::from_random(row.get(1)?),
-            at: Timestamp::from_millis(row.get(2)?),
-            about: about(row.get(3)?)?,
-            body: row.get(4)?,
-        });
+        let number = unsigned(row.get(0)?)?;
+        found.push(line(number, row).unwrap_or_else(|_damaged| Line {
+            number,
+            id: row.get(1).map_or(EscalationId::from_random([0; 16]), EscalationId::from_random),
+            at: Timestamp::from_millis(0),
+            about: LineAbout::Created,
+            body: Box::default(),
+        }));
     }
     Ok(found)
+}
+
+fn line(number: u64, row: &rusqlite::Row<'_>) -> Result<Line, DbError> {
+    Ok(Line {
+        number,
+        id: EscalationId::from_random(row.get(1)?),
+        at: Timestamp::from_millis(row.get(2)?),
+        about: about(row.get(3)?)?,
+        body: row.get(4)?,
+    })
 }
 
 pub(super) fn remove(db: &Connection, stream: &str, up_to: u64) -> Result<(), DbError> {

@@ -17,9 +17,19 @@ const PURGE_SHARE: &str = "DELETE FROM approvals WHERE number IN (SELECT number 
                            WHERE lines = 0 AND share = ?2 AND over_at <= ?1 \
                            ORDER BY over_at LIMIT 16)";
 
+const PURGE_DONE: &str = "DELETE FROM approvals WHERE number IN (SELECT number FROM approvals \
+                          INDEXED BY approvals_done WHERE lines = 0 AND (spent_at IS NOT NULL \
+                          OR ended IN ('unattended_refused', 'no_approvers_configured', \
+                          'timed_out_rejected')) AND version > 0 ORDER BY version LIMIT 16)";
+const PURGE_DONE_SHARE: &str = "DELETE FROM approvals WHERE number IN (SELECT number \
+                                FROM approvals INDEXED BY approvals_done_share WHERE lines = 0 \
+                                AND (spent_at IS NOT NULL OR ended IN ('unattended_refused', \
+                                'no_approvers_configured', 'timed_out_rejected')) \
+                                AND share = ?1 ORDER BY version LIMIT 16)";
+
 /// Every statement, for the test that none of them reads a whole table.
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 3] = [USED, PURGE, PURGE_SHARE];
+pub(super) const STATEMENTS: [&str; 5] = [USED, PURGE, PURGE_SHARE, PURGE_DONE, PURGE_DONE_SHARE];
 
 /// Removes some of what has been over for long.
 pub(super) fn purge(db: &Connection, now: Timestamp) -> Result<(), DbError> {
@@ -28,8 +38,9 @@ pub(super) fn purge(db: &Connection, now: Timestamp) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Makes room for one more of `len` bytes by removing what is over; false where that is not enough.
-/// What has lines that the log does not have yet stays.
+/// Makes room for one more of `len` bytes by removing what is over, then what is
+/// [done with](crate::approval::Kept::is_done_with), the longest first; false where that is not
+/// enough. What has lines that the log does not have yet stays.
 pub(super) fn make(
     db: &Connection,
     bounds: &ApprovalBounds,
@@ -38,9 +49,11 @@ pub(super) fn make(
 ) -> Result<bool, DbError> {
     for _ in 0..ROUNDS {
         let removed = if !bounds.fits_share(used(db, share)?, len) {
-            db.prepare_cached(PURGE_SHARE)?.execute(params![now.as_millis(), share])?
+            let over = db.prepare_cached(PURGE_SHARE)?.execute(params![now.as_millis(), share])?;
+            if over == 0 { db.prepare_cached(PURGE_DONE_SHARE)?.execute([share])? } else { over }
         } else if !bounds.fits_all(used(db, &[])?, len) {
-            db.prepare_cached(PURGE)?.execute([now.as_millis()])?
+            let over = db.prepare_cached(PURGE)?.execute([now.as_millis()])?;
+            if over == 0 { db.prepare_cached(PURGE_DONE)?.execute(())? } else { over }
         } else {
             return Ok(true);
         };

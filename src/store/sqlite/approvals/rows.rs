@@ -1,12 +1,12 @@
 use crate::approval::{
-    Asking, Cast, Change, Escalation, EscalationId, Finalization, Kept, NewLine, Shown,
+    Asking, Cast, Change, Escalation, EscalationId, Finalization, Kept, NewLine, Overdue, Shown,
 };
 use crate::clock::Timestamp;
-use crate::digest::Digest;
 use crate::store::sqlite::error::DbError;
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 use std::sync::Arc;
 
+use super::damaged::{DamagedApproval, Rows};
 use super::lines;
 
 /// An escalation, and where it stands.
@@ -34,9 +34,12 @@ const BY_ID: &str = "WHERE id = ?1";
 const OPEN: &str =
     "WHERE call_key = ?1 AND spent_at IS NULL AND over_at > ?2 ORDER BY over_at DESC LIMIT 8";
 const OVERDUE: &str = "WHERE stream = ?1 AND ended IS NULL AND expires_at <= ?2 \
-                       ORDER BY expires_at LIMIT 100";
+                       AND (expires_at, id) > (?3, ?4) ORDER BY expires_at, id";
 const PENDING: &str = "WHERE ended IS NULL ORDER BY number DESC LIMIT ?1";
 const ALL: &str = "ORDER BY number DESC LIMIT ?1";
+
+const COUNT_PENDING: &str = "SELECT count(*) FROM approvals WHERE ended IS NULL";
+const COUNT_ALL: &str = "SELECT coalesce(max(keys), 0) FROM approvals_used WHERE share = x''";
 
 const IDS: &str = "SELECT id FROM approvals WHERE id BETWEEN ?1 AND ?2 LIMIT 2";
 const VOTES: &str = "SELECT body FROM approval_votes WHERE approval = ?1 ORDER BY place";
@@ -60,7 +63,19 @@ const CHANGED: &str = "SELECT id, version FROM approvals WHERE version > ?1 ORDE
 pub(super) fn statements() -> Vec<String> {
     let of = |rest: &&str| format!("{FIND} {rest}");
     let found = [BY_ID, OPEN, OVERDUE, PENDING].iter().map(of);
-    let others = [IDS, VOTES, INSERT, SAVE, SPEND, ADD_VOTE, VERSION, NEXT_VERSION, CHANGED];
+    let others = [
+        COUNT_PENDING,
+        COUNT_ALL,
+        IDS,
+        VOTES,
+        INSERT,
+        SAVE,
+        SPEND,
+        ADD_VOTE,
+        VERSION,
+        NEXT_VERSION,
+        CHANGED,
+    ];
     found.chain(others.map(str::to_owned)).collect()
 }
 
@@ -68,22 +83,28 @@ pub(in crate::store::sqlite) fn by_id(
     db: &Connection,
     id: EscalationId,
 ) -> Result<Option<Row>, DbError> {
-    Ok(find(db, BY_ID, [id.as_bytes()])?.pop())
+    find_with(db, (FIND, BY_ID), [id.as_bytes()], 1, load)?.one()
 }
 
-/// The one that whoever asks for the same call is given.
+/// Those of which whoever asks for the same call may be given one.
 pub(super) fn open(
     db: &Connection,
     call_key: &[u8; 32],
     now: Timestamp,
-) -> Result<Option<Row>, DbError> {
-    let found = find(db, OPEN, params![call_key, now.as_millis()])?;
-    Ok(found.into_iter().find(|row| row.kept.is_open(now)))
+) -> Result<Rows<Row>, DbError> {
+    find_with(db, (FIND, OPEN), params![call_key, now.as_millis()], 8, load)
 }
 
-pub(super) fn overdue(db: &Connection, stream: &str, now: Timestamp) -> Result<Vec<Kept>, DbError> {
-    let found = find(db, OVERDUE, params![stream, now.as_millis()])?;
-    Ok(found.into_iter().map(|row| row.kept).collect())
+pub(super) fn overdue(
+    db: &Connection,
+    stream: &str,
+    after: Option<Overdue>,
+    now: Timestamp,
+) -> Result<Rows<Kept>, DbError> {
+    let (since, id) = after
+        .map_or((i64::MIN, [0; 16]), |Overdue { since, id }| (since.as_millis(), *id.as_bytes()));
+    let of = params![stream, now.as_millis(), since, id];
+    find_with(db, (FIND, OVERDUE), of, 100, |db, row| Ok(load(db, row)?.kept))
 }
 
 /// With what approvers are shown.
@@ -91,23 +112,29 @@ pub(in crate::store::sqlite) fn shown_by_id(
     db: &Connection,
     id: EscalationId,
 ) -> Result<Option<RowWithShown>, DbError> {
-    Ok(find_with(db, (FIND_SHOWN, BY_ID), [id.as_bytes()], with_shown)?.pop())
+    find_with(db, (FIND_SHOWN, BY_ID), [id.as_bytes()], 1, with_shown)?.one()
 }
 
 /// Those that nothing has decided, newest first.
 pub(in crate::store::sqlite) fn pending(
     db: &Connection,
     at_most: u32,
-) -> Result<Vec<RowWithShown>, DbError> {
-    find_with(db, (FIND_SHOWN, PENDING), [at_most], with_shown)
+) -> Result<Rows<RowWithShown>, DbError> {
+    find_with(db, (FIND_SHOWN, PENDING), [at_most], usize::MAX, with_shown)
 }
 
 /// All of them, newest first.
 pub(in crate::store::sqlite) fn all(
     db: &Connection,
     at_most: u32,
-) -> Result<Vec<RowWithShown>, DbError> {
-    find_with(db, (FIND_SHOWN, ALL), [at_most], with_shown)
+) -> Result<Rows<RowWithShown>, DbError> {
+    find_with(db, (FIND_SHOWN, ALL), [at_most], usize::MAX, with_shown)
+}
+
+/// How many there are, of those that nothing has decided or of all.
+pub(in crate::store::sqlite) fn count(db: &Connection, is_pending: bool) -> Result<u64, DbError> {
+    let count = if is_pending { COUNT_PENDING } else { COUNT_ALL };
+    unsigned(db.prepare_cached(count)?.query_row((), |row| row.get(0))?)
 }
 
 /// The first two ids in this range.
@@ -170,13 +197,13 @@ pub(super) fn insert(
 impl Row {
     /// Saves what an event has changed, if the row still is as it was loaded.
     pub(super) fn save(&mut self, db: &Connection, change: &Change) -> Result<(), DbError> {
-        let (place, version) = (count(self.kept.casts.len())?, self.kept.version);
+        let (place, version) = (signed_count(self.kept.casts.len())?, self.kept.version);
         self.kept.apply(change);
         self.kept.version = next_version(db)?;
         let mut grown = 0;
         if change.cast.is_some() {
             let body = change.lines.first().map_or("", |line| &*line.body);
-            grown = count(body.len())?;
+            grown = signed_count(body.len())?;
             db.prepare_cached(ADD_VOTE)?.execute(params![self.number, place, body])?;
         }
         let kept = &self.kept;
@@ -186,7 +213,7 @@ impl Row {
             kept.ended.map(Finalization::as_str),
             kept.over_at().as_millis(),
             signed(kept.version)?,
-            count(kept.casts.len())?,
+            signed_count(kept.casts.len())?,
             grown,
         ])?;
         if saved != 1 {
@@ -209,64 +236,89 @@ impl Row {
     }
 }
 
-fn find(db: &Connection, rest: &str, of: impl Params) -> Result<Vec<Row>, DbError> {
-    find_with(db, (FIND, rest), of, load)
-}
-
+/// At most so many that can be read, and all that cannot before them.
 fn find_with<T>(
     db: &Connection,
     (find, rest): (&str, &str),
     of: impl Params,
+    at_most: usize,
     load: impl Fn(&Connection, &rusqlite::Row<'_>) -> Result<T, DbError>,
-) -> Result<Vec<T>, DbError> {
+) -> Result<Rows<T>, DbError> {
     let mut find = db.prepare_cached(&format!("{find} {rest}"))?;
     let mut rows = find.query(of)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(load(db, row)?);
+    let mut found = Rows { rows: Vec::new(), damaged: Vec::new() };
+    while found.rows.len() < at_most
+        && let Some(row) = rows.next()?
+    {
+        match load(db, row) {
+            Ok(row) => found.rows.push(row),
+            Err(DbError::DamagedApproval(damaged)) => found.damaged.push(damaged),
+            Err(error) => return Err(error),
+        }
     }
     Ok(found)
 }
 
 fn with_shown(db: &Connection, row: &rusqlite::Row<'_>) -> Result<RowWithShown, DbError> {
     let Row { kept, .. } = load(db, row)?;
-    let shown = Shown { salt: row.get(9)?, text: row.get(10)? };
+    let bad = || DamagedApproval::of(row, "what approvers were shown is not what was asked");
+    let shown = Shown {
+        salt: row.get(9).map_err(|_other_length| bad())?,
+        text: row.get(10).map_err(|_no_text| bad())?,
+    };
     let is_whole = shown.digest() == kept.escalation.shown();
-    if is_whole { Ok(RowWithShown { kept, shown }) } else { Err(DbError::Damaged) }
+    if is_whole { Ok(RowWithShown { kept, shown }) } else { Err(bad().into()) }
 }
 
 fn load(db: &Connection, row: &rusqlite::Row<'_>) -> Result<Row, DbError> {
-    let text = row.get_ref(8)?.as_str().map_err(|_other_type| DbError::Damaged)?;
-    let escalation = Escalation::parse(text).map_err(|_says_no_more| DbError::Damaged)?;
-    let (id, sha256) = (EscalationId::from_random(row.get(2)?), Digest::from_bytes(row.get(3)?));
-    if escalation.id() != id || escalation.digest() != sha256 {
-        return Err(DbError::Damaged);
+    let bad = |what| DamagedApproval::of(row, what);
+    let text = row.get_ref(8)?.as_str().map_err(|_no_text| bad("its question is no text"))?;
+    let escalation =
+        Escalation::parse(text).map_err(|_says_no_more| bad("its question does not read"))?;
+    let is_same = |at, bytes: &[u8]| -> Result<bool, DbError> {
+        let stored = row.get_ref(at)?.as_blob().map_err(|_no_blob| bad("it has no digest"))?;
+        Ok(stored == bytes)
+    };
+    if !is_same(2, escalation.id().as_bytes())? {
+        return Err(bad("its question is another one's").into());
+    }
+    if !is_same(3, escalation.digest().as_bytes())? {
+        return Err(bad("its question was changed").into());
     }
     let number = row.get(0)?;
-    let ended = row.get_ref(4)?.as_str_or_null().map_err(|_other_type| DbError::Damaged)?;
-    let ended = ended.map(|word| Finalization::from_wire(word).ok_or(DbError::Damaged));
+    let no_end = || bad("its end is none that sec0 writes");
+    let ended = row.get_ref(4)?.as_str_or_null().map_err(|_no_text| no_end())?;
+    let ended = ended.map(|word| Finalization::from_wire(word).ok_or_else(no_end));
     let kept = Kept {
         escalation: Arc::new(escalation),
-        casts: casts(db, number, row.get(7)?)?,
+        casts: casts(db, number, row.get(7)?)?.map_err(bad)?,
         ended: ended.transpose()?,
         spent_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
         version: unsigned(row.get(6)?)?,
     };
-    Ok(Row { kept, number, stream: row.get(1)? })
+    let stream = row.get(1).map_err(|_no_text| bad("its stream is no text"))?;
+    Ok(Row { kept, number, stream })
 }
 
-fn casts(db: &Connection, number: i64, votes: i64) -> Result<Vec<Cast>, DbError> {
+/// Inside: what is wrong with them.
+fn casts(
+    db: &Connection,
+    number: i64,
+    votes: i64,
+) -> Result<Result<Vec<Cast>, &'static str>, DbError> {
+    const UNREAD: &str = "one of its votes does not read";
     if votes == 0 {
-        return Ok(Vec::new());
+        return Ok(Ok(Vec::new()));
     }
     let mut find = db.prepare_cached(VOTES)?;
     let mut rows = find.query([number])?;
     let mut casts = Vec::new();
     while let Some(row) = rows.next()? {
-        let text = row.get_ref(0)?.as_str().map_err(|_other_type| DbError::Damaged)?;
-        casts.push(Cast::parse(text).map_err(|_says_no_more| DbError::Damaged)?);
+        let Ok(text) = row.get_ref(0)?.as_str() else { return Ok(Err(UNREAD)) };
+        let Ok(cast) = Cast::parse(text) else { return Ok(Err(UNREAD)) };
+        casts.push(cast);
     }
-    if count(casts.len())? == votes { Ok(casts) } else { Err(DbError::Damaged) }
+    Ok(if signed_count(casts.len())? == votes { Ok(casts) } else { Err("votes are missing") })
 }
 
 fn next_version(db: &Connection) -> Result<u64, DbError> {
@@ -275,7 +327,7 @@ fn next_version(db: &Connection) -> Result<u64, DbError> {
     unsigned(version.ok_or(DbError::Damaged)?)
 }
 
-fn count(number: usize) -> Result<i64, DbError> {
+fn signed_count(number: usize) -> Result<i64, DbError> {
     i64::try_from(number).map_err(|_too_large| DbError::Damaged)
 }
 

@@ -1,11 +1,12 @@
+use super::damaged::Named;
 use super::events::{self, Outcome};
 use super::place::Place;
 use super::watch::Watch;
 use super::{lines, rounds, rows};
 use crate::approval::{
     Answer, ApprovalBounds, ApprovalStore, Asking, CallKey, EscalationId, Kept, Line, Moment,
-    NextRound, Opened, Presentation, RoundId, Spent, StoreError, TakenRound, Unspendable, Vote,
-    Voted,
+    NextRound, Opened, Overdue, Presentation, RoundId, Spent, StoreError, TakenRound, Unspendable,
+    Vote, Voted,
 };
 use crate::clock::Timestamp;
 use crate::store::sqlite::error::DbError;
@@ -30,6 +31,7 @@ pub struct SqliteApprovals {
     place: Arc<Place>,
     bounds: ApprovalBounds,
     turns: Arc<Semaphore>,
+    named: Arc<Named>,
 }
 
 impl SqliteApprovals {
@@ -60,7 +62,8 @@ impl SqliteApprovals {
     fn over(worker: Worker, dir: &Path, bounds: ApprovalBounds) -> Result<Self, DbError> {
         let watch = Arc::new(Watch::start(file::open(dir, false)?)?);
         let place = Arc::new(Place::of(&dir.join(FILE)));
-        Ok(Self { worker, watch, place, bounds, turns: Arc::new(Semaphore::new(AT_A_TIME)) })
+        let turns = Arc::new(Semaphore::new(AT_A_TIME));
+        Ok(Self { worker, watch, place, bounds, turns, named: Arc::default() })
     }
 
     /// What the thread that watches holds as long as it runs.
@@ -105,8 +108,8 @@ impl SqliteApprovals {
 
 impl ApprovalStore for SqliteApprovals {
     fn ask(&self, asking: Arc<Asking>, now: Timestamp) -> Answer<Opened> {
-        let bounds = self.bounds;
-        let answer = self.event(move |db| events::ask(db, &asking, &bounds, now));
+        let (bounds, named) = (self.bounds, Arc::clone(&self.named));
+        let answer = self.event(move |db| events::ask(db, &asking, (&bounds, &named), now));
         Box::pin(async move { answer.await? })
     }
 
@@ -166,9 +169,12 @@ impl ApprovalStore for SqliteApprovals {
         self.look(move |db| rounds::take(db, id, call, now))
     }
 
-    fn overdue(&self, stream: &str, now: Timestamp) -> Answer<Vec<Kept>> {
-        let stream = stream.to_owned();
-        self.look(move |db| rows::overdue(db, &stream, now))
+    fn overdue(&self, stream: &str, after: Option<Overdue>, now: Timestamp) -> Answer<Vec<Kept>> {
+        let (stream, named) = (stream.to_owned(), Arc::clone(&self.named));
+        self.look(move |db| {
+            let found = rows::overdue(db, &stream, after, now)?;
+            Ok(named.pass_over(found))
+        })
     }
 
     fn lines(&self, stream: &str, after: u64) -> Answer<Vec<Line>> {
@@ -181,11 +187,9 @@ impl ApprovalStore for SqliteApprovals {
         self.look(move |db| lines::remove(db, &stream, up_to))
     }
 
-    fn stirred(&self) -> Answer<()> {
+    fn stirred(&self, seen: u64) -> Answer<u64> {
         let waiters = Arc::clone(self.watch.waiters());
-        Box::pin(
-            async move { if waiters.stirred().await { Ok(()) } else { Err(StoreError::Closed) } },
-        )
+        Box::pin(async move { waiters.stirred(seen).await.ok_or(StoreError::Closed) })
     }
 
     fn is_durable(&self) -> bool {

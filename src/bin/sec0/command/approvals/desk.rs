@@ -1,12 +1,13 @@
 use crate::failure::Failure;
 use clap::Args;
 use sec0::approval::Visible;
-use sec0::store::sqlite::{ApprovalDesk, DbError, Found, Listed};
+use sec0::store::sqlite::{ApprovalDesk, DbError, Found, Listed, Which};
 use std::io;
 use std::path::PathBuf;
 
-/// The most escalations that one list has.
-pub(super) const LISTED: u32 = 10_000;
+/// The most escalations that one list has: as many as a store keeps by itself. One caller has a quarter
+/// of them at most, and hides nobody else's.
+pub(super) const LISTED: u32 = 65_536;
 
 /// Where the escalations are.
 #[derive(Debug, Args)]
@@ -48,7 +49,30 @@ impl Place {
     }
 }
 
+/// How many are older than those that a list of the newest `listed` has.
+pub(super) fn older(desk: &ApprovalDesk, which: Which, listed: u32) -> Result<u64, Failure> {
+    Ok(desk.count(which).map_err(failed)?.saturating_sub(listed.into()))
+}
+
 /// The file was there, and could not be used.
 pub(super) fn failed(error: DbError) -> Failure {
-    if matches!(error, DbError::Damaged) { Failure::usage(error) } else { Failure::internal(error) }
+    if matches!(error, DbError::Damaged | DbError::DamagedApproval(_)) {
+        Failure::usage(error)
+    } else {
+        Failure::internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sec0::approval::{ApprovalBounds, Used};
+
+    #[test]
+    fn a_list_has_all_that_a_store_keeps_and_one_caller_fills_a_quarter_of_it() {
+        let bounds = ApprovalBounds::default();
+        let rows = |rows: u32| Used { rows: rows.into(), bytes: 0 };
+        assert!(!bounds.fits_all(rows(LISTED), 0));
+        assert!(!bounds.fits_share(rows(LISTED / 4), 0));
+    }
 }

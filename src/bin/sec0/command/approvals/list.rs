@@ -1,4 +1,4 @@
-use super::desk::{LISTED, Place, failed};
+use super::desk::{LISTED, Place, failed, older};
 use super::report;
 use super::standing::Standing;
 use super::table::table;
@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use clap::Args;
 use sec0::approval::Status;
 use sec0::store::sqlite::Which;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Write as _;
 
 /// List the calls that wait for a decision, the newest last.
@@ -26,21 +26,31 @@ pub(crate) struct List {
 impl List {
     pub(super) fn run(&self, out: &mut Vec<u8>) -> Result<(), Failure> {
         let which = if self.all { Which::All } else { Which::Pending };
-        let listed = self.place.open()?.list(which, LISTED).map_err(failed)?;
+        let desk = self.place.open()?;
+        let listed = desk.list(which, LISTED).map_err(failed)?;
+        let (damaged, older) = (desk.damaged(), older(&desk, which, LISTED)?);
         let now = now();
         let mut all: Vec<_> = listed.iter().map(|listed| Standing::of(listed, now)).collect();
         // A time that is up has decided, whether or not a server has written so.
         all.retain(|standing| self.all || standing.status() == Status::Pending);
         if self.json {
-            let reports = all.iter().map(report::report).collect();
+            let mut reports: Vec<_> = all.iter().map(report::report).collect();
+            reports.extend(damaged.iter().map(report::damaged));
+            if older > 0 {
+                reports.push(json!({ "status": "left_out", "older": older }));
+            }
             return report::line(out, &Value::Array(reports));
         }
         if all.is_empty() {
-            return Ok(writeln!(out, "no call waits for a decision")?);
+            writeln!(out, "no call waits for a decision")?;
+        } else {
+            write!(out, "{}", table(&all))?;
         }
-        write!(out, "{}", table(&all))?;
-        if u32::try_from(listed.len()).is_ok_and(|count| count >= LISTED) {
-            writeln!(out, "these are the newest {LISTED}; there may be more")?;
+        for damaged in damaged {
+            writeln!(out, "{damaged}")?;
+        }
+        if older > 0 {
+            writeln!(out, "the list has the newest {LISTED}; {older} older ones are left out")?;
         }
         Ok(())
     }

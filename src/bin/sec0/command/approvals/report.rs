@@ -2,6 +2,7 @@ use super::standing::Standing;
 use crate::command::when;
 use crate::failure::Failure;
 use sec0::approval::{Cast, Uncounted};
+use sec0::store::sqlite::DamagedApproval;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -52,6 +53,11 @@ pub(super) fn whole(standing: &Standing<'_>) -> Value {
         report.extend(more);
     }
     report
+}
+
+/// The same of one that cannot be read.
+pub(super) fn damaged(damaged: &DamagedApproval) -> Value {
+    json!({ "id": damaged.id, "status": "damaged", "what": damaged.what })
 }
 
 /// One JSON value on a line of its own. What is not ASCII is escaped: the same value, and nothing

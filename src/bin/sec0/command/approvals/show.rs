@@ -88,6 +88,8 @@ fn why(out: &mut impl Write, standing: &Standing<'_>) -> io::Result<()> {
     let on_time_out = if standing.time_approves() {
         // One rejection may not be enough.
         "the call is approved, unless it is rejected before"
+    } else if standing.nobody_can_approve() {
+        "the call stays refused: its approvers are not enough to approve it, so time is not either"
     } else {
         "the call stays refused"
     };

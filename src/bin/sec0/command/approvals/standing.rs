@@ -72,9 +72,15 @@ impl<'a> Standing<'a> {
 
     /// True where the call will be approved when nobody decides.
     pub(super) fn time_approves(&self) -> bool {
-        let terms = self.escalation().terms();
+        Case::new(self.escalation(), self.escalation().terms()).time_approves()
+    }
+
+    /// True where the policy would have time approve the call, and its people could not.
+    pub(super) fn nobody_can_approve(&self) -> bool {
+        let (escalation, terms) = (self.escalation(), self.escalation().terms());
         terms.timeout_action == TimeoutAction::AutoApprove
-            && terms.may_be_unattended(self.escalation().severity())
+            && terms.may_be_unattended(escalation.severity())
+            && !self.time_approves()
     }
 
     /// How long ago it was asked.

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use clap::Args;
 use sec0::approval::{EscalationId, Status, Visible};
 use sec0::clock::Timestamp;
-use sec0::store::sqlite::{ApprovalDesk, Listed, Which};
+use sec0::store::sqlite::{ApprovalDesk, DamagedApproval, Listed, Which};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -79,12 +79,17 @@ impl Watch {
         seen: &mut BTreeMap<EscalationId, Seen>,
         is_over: &AtomicBool,
     ) -> Result<(), Stop> {
-        let mut is_first = true;
+        let (mut is_first, mut named) = (true, Vec::new());
         while !is_over.load(Ordering::Relaxed) {
             let now = now();
             let is_due = |it: &Seen| it.due_at.is_some_and(|due_at| due_at <= now);
             if is_first || desk.wait(LOOK).map_err(failed)? || seen.values().any(is_due) {
                 let listed = desk.list(Which::All, LISTED).map_err(failed)?;
+                let damaged = desk.damaged();
+                for damaged in damaged.iter().filter(|damaged| !named.contains(*damaged)) {
+                    self.say_damaged(damaged)?;
+                }
+                named = damaged;
                 let before = std::mem::take(seen);
                 for listed in &listed {
                     self.compare(listed, &before, seen, is_first)?;
@@ -119,6 +124,20 @@ impl Watch {
             self.say(&standing, event)?;
         }
         Ok(())
+    }
+
+    fn say_damaged(&self, damaged: &DamagedApproval) -> Result<(), Stop> {
+        let mut line = Vec::new();
+        if self.json {
+            let mut report = report::damaged(damaged);
+            if let Some(report) = report.as_object_mut() {
+                report.insert("event".to_owned(), "damaged".into());
+            }
+            report::line(&mut line, &report)?;
+        } else {
+            writeln!(line, "{}  damaged  {damaged}", when(now()))?;
+        }
+        Ok(io::stdout().write_all(&line)?)
     }
 
     fn say(&self, standing: &Standing<'_>, event: Event) -> Result<(), Stop> {

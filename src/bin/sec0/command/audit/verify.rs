@@ -71,7 +71,7 @@ impl Verify {
 }
 
 fn holds_json(totals: &Totals, out: &mut Vec<u8>) -> Result<(), Failure> {
-    let report = value!({
+    let mut report = value!({
         "holds": true,
         "files": totals.files,
         "records": totals.records,
@@ -89,6 +89,9 @@ fn holds_json(totals: &Totals, out: &mut Vec<u8>) -> Result<(), Failure> {
         "uncovered": totals.uncovered,
         "keys": totals.keys,
     });
+    if let Some(report) = report.as_object_mut().filter(|_| totals.unchecked > 0) {
+        report.insert("unchecked".to_owned(), totals.unchecked.into());
+    }
     json(out, &report)
 }
 
@@ -128,6 +131,14 @@ fn notes(totals: &Totals, out: &mut Vec<u8>) -> Result<(), Failure> {
             out,
             "note     {uncovered} lines lie behind the newest checkpoint; that more were cut off \
              there cannot be seen"
+        )?;
+    }
+    if totals.unchecked > 0 {
+        let unchecked = totals.unchecked;
+        writeln!(
+            out,
+            "note     {unchecked} lines about approvals could not be checked: they are votes behind a \
+             decision, or about escalations that were created before the first line or too long ago"
         )?;
     }
     if totals.first_seq.is_some_and(|first| first > 0) {
