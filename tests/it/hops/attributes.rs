@@ -74,8 +74,7 @@ async fn a_rule_on_an_argument_refuses_the_call_before_the_body_runs() {
     let policy = format!(
         "{OPEN}rules: [{{id: bolts, tool: 'mcp://warehouse/take', pointer: /item, op: eq, \
          value: bolt, effect: deny}}]\n"
-    )
-    .replace("{mode: enforce}", "{mode: enforce, deny_on: [rule_denied]}");
+    );
     let (place, taken) = (Place::shop(&policy), Cell::new(0));
     let app = place.app();
     let stock = Stock { taken: &taken };
