@@ -48,5 +48,11 @@ pub use call::{AuditMode, LineSigning, Refusal};
 pub use hop::{HopLayer, Sec0App};
 pub use mcp::{MapRegistry, ServerHandlerExt, ToolRouterExt};
 pub use policy::Policy;
+#[cfg(feature = "hops")]
+#[doc = include_str!("hop/hop.md")]
+pub use sec0_macros::hop;
+#[cfg(feature = "hops")]
+#[doc = include_str!("hop/hops.md")]
+pub use sec0_macros::hops;
 pub use sign::{LocalDevSigner, Signer};
 pub use stack::{Sec0Options, Sec0SecurityLayer};

@@ -25,6 +25,8 @@ mod transport; // Hops of other processes.
 mod layer; // Any tower service as a hop.
 #[doc(hidden)]
 pub mod by_macro; // What the attributes expand to.
+#[doc(hidden)]
+pub mod bounds; // What they need, in words of hops.
 
 pub use app::Sec0App;
 pub use context::HopContext;

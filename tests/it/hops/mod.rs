@@ -1,5 +1,7 @@
 //! Hops: functions behind the same steps as a tool call.
 
+#[cfg(feature = "hops")]
+mod attributes;
 mod context;
 mod invoked;
 mod judged;
