@@ -1,5 +1,6 @@
 //! Hops: functions behind the same steps as a tool call.
 
+mod approved;
 #[cfg(feature = "hops")]
 mod attributes;
 mod context;
