@@ -173,8 +173,11 @@ CREATE TRIGGER approval_rounds_removed AFTER DELETE ON approval_rounds BEGIN
 END;
 ";
 
-/// Version 4: what can go while there is no room, by its last change (`Kept::is_done_with`); and what
-/// is overdue, in an order in which it can be gone through page by page.
+/// Version 4.
+///
+/// - A row counts its lines when it is itself written, not once more for each of them.
+/// - What can go while there is no room, by its last change (`Kept::is_done_with`).
+/// - What is overdue, in an order in which it can be gone through page by page.
 const DONE: &str = "
 CREATE INDEX approvals_done ON approvals (version) WHERE lines = 0 AND
     (spent_at IS NOT NULL OR ended IN ('unattended_refused', 'no_approvers_configured',
@@ -182,6 +185,7 @@ CREATE INDEX approvals_done ON approvals (version) WHERE lines = 0 AND
 CREATE INDEX approvals_done_share ON approvals (share, version) WHERE lines = 0 AND
     (spent_at IS NOT NULL OR ended IN ('unattended_refused', 'no_approvers_configured',
     'timed_out_rejected'));
+DROP TRIGGER approval_lines_added;
 DROP INDEX approvals_overdue;
 CREATE INDEX approvals_overdue ON approvals (stream, expires_at, id) WHERE ended IS NULL;
 ";

@@ -14,7 +14,8 @@ const REMOVE: &str = "DELETE FROM approval_lines WHERE stream = ?1 AND number <=
 #[cfg(test)]
 pub(super) const STATEMENTS: [&str; 3] = [ADD, AFTER, REMOVE];
 
-/// Adds lines about the escalation in this row, for the log of this stream.
+/// Adds lines about the escalation in this row, for the log of this stream. The row counts them
+/// already, so that it is written once.
 pub(super) fn add(
     db: &Connection,
     (row, stream): (i64, &str),

@@ -45,10 +45,10 @@ const IDS: &str = "SELECT id FROM approvals WHERE id BETWEEN ?1 AND ?2 LIMIT 2";
 const VOTES: &str = "SELECT body FROM approval_votes WHERE approval = ?1 ORDER BY place";
 
 const INSERT: &str = "INSERT INTO approvals (id, call_key, share, stream, expires_at, over_at, \
-                      ended, version, votes, bytes, sha256, salt, escalation, shown) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13)";
+                      ended, version, votes, bytes, sha256, salt, escalation, shown, lines) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, ?14)";
 const SAVE: &str = "UPDATE approvals SET ended = ?3, over_at = ?4, version = ?5, votes = ?6, \
-                    bytes = bytes + ?7 WHERE number = ?1 AND version = ?2 AND ended IS NULL";
+                    bytes = bytes + ?7, lines = lines + ?8 WHERE number = ?1 AND version = ?2 AND ended IS NULL";
 const SPEND: &str = "UPDATE approvals SET spent_at = ?3, version = ?4 \
                      WHERE number = ?1 AND version = ?2 AND spent_at IS NULL";
 const ADD_VOTE: &str = "INSERT INTO approval_votes (approval, place, body) VALUES (?1, ?2, ?3)";
@@ -189,6 +189,7 @@ pub(super) fn insert(
         shown.salt,
         escalation.canonical(),
         shown.text,
+        signed_count(new_lines.len())?,
     ])?;
     lines::add(db, (db.last_insert_rowid(), stream), escalation.id(), new_lines)?;
     Ok(kept)
@@ -215,6 +216,7 @@ impl Row {
             signed(kept.version)?,
             signed_count(kept.casts.len())?,
             grown,
+            signed_count(change.lines.len())?,
         ])?;
         if saved != 1 {
             return Err(DbError::Damaged);
