@@ -12,12 +12,13 @@ use rmcp::service::{RoleClient, RunningService};
 use rmcp::{ServerHandler, ServiceExt, tool, tool_handler, tool_router};
 use sec0::audit::{RunTree, verify_dir};
 use sec0::hop::{HopContext, Sec0App};
+use sec0::identity::agent_state::RunId;
 use sec0::sign::key_file;
 use sec0::{Policy, Sec0Options, Sec0SecurityLayer, ToolRouterExt};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
 /// What the functions of this program are; sec0 finds them by their names.
 const CONFIG: &str = "
@@ -86,7 +87,7 @@ struct Desk {
 }
 
 impl Desk {
-    async fn serve(&self, order: &str) -> Result<String> {
+    async fn serve(&self, order: &str) -> Result<String, Trouble> {
         let body = |hop: HopContext| async move {
             hop.objective("one order, delivered and booked")?;
             let bought = self.buy(order).await?;
@@ -95,7 +96,7 @@ impl Desk {
         self.app.hop("Desk.serve")?.run(json!({ "order": order }), body).await
     }
 
-    async fn buy(&self, item: &str) -> Result<String> {
+    async fn buy(&self, item: &str) -> Result<String, Trouble> {
         let body = |hop: HopContext| async move {
             println!("   buyer: {}", self.call(&hop, "look", item).await?);
             self.call(&hop, "take", item).await
@@ -103,7 +104,7 @@ impl Desk {
         self.app.hop("Buyer.run")?.run(json!({ "item": item }), body).await
     }
 
-    async fn book(&self, item: &str) -> Result<String> {
+    async fn book(&self, item: &str) -> Result<String, Trouble> {
         let body = |_| async move {
             match self.erase().await {
                 Ok(()) => Ok("booked, and the ledger is gone".to_owned()),
@@ -113,7 +114,7 @@ impl Desk {
         self.app.hop("Clerk.run")?.run(json!({ "item": item }), body).await
     }
 
-    async fn erase(&self) -> Result<()> {
+    async fn erase(&self) -> Result<(), Trouble> {
         let body = |_| async {
             println!("   ledger: erased");
             Ok(())
@@ -122,7 +123,12 @@ impl Desk {
     }
 
     /// Calls a tool of the server, which is told by whom and in which run.
-    async fn call(&self, hop: &HopContext, tool: &'static str, item: &str) -> Result<String> {
+    async fn call(
+        &self,
+        hop: &HopContext,
+        tool: &'static str,
+        item: &str,
+    ) -> Result<String, Trouble> {
         let mut params =
             CallToolRequestParams::new(tool).with_arguments(object(json!({ "item": item })));
         params.meta = Some(RequestMetaObject(MetaObject(hop.meta()?)));
@@ -132,7 +138,7 @@ impl Desk {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> Result<(), Trouble> {
     let temporary = tempfile::tempdir()?;
     let dir = dir_asked_for()?.unwrap_or_else(|| temporary.path().to_owned());
     set_up(&dir)?;
@@ -146,47 +152,44 @@ async fn main() -> Result<()> {
 
     println!("1. The desk serves an order.");
     let desk = Desk { app: app.clone(), warehouse };
-    let run = app.run().id("order-17")?;
-    let said = run.scope(desk.serve("bolt")).await?;
+    let run = RunId::fresh();
+    let said = app.run().id(run.as_str())?.scope(desk.serve("bolt")).await?;
     println!("   desk: {said}");
 
     desk.warehouse.cancel().await?;
     server.waiting().await?;
     sec0.try_shutdown().await?;
     app.try_shutdown().await?;
-    show(&dir)
+    show(&dir, run.as_str())
 }
 
 /// The tree over both logs, and whether each of them holds.
-fn show(dir: &Path) -> Result<()> {
+fn show(dir: &Path, run: &str) -> Result<(), Trouble> {
     let logs = [dir.join("hops"), dir.join("server")];
     let public = ["keys/hops.pub", "server/keys/ed25519.pub"].map(|file| dir.join(file));
     let keys = [key_file::read_public(&public[0])?, key_file::read_public(&public[1])?];
-    println!("\n2. What followed from what, in both logs:");
-    let tree = RunTree::read(&logs, "order-17", &keys)?;
+    println!("\n2. What followed from what, in both logs. In another terminal one would type:");
+    let [hops, server] = &logs;
+    println!("   sec0 audit tree {} {} --run {run}", hops.display(), server.display());
+    let tree = RunTree::read(&logs, run, &keys)?;
     for node in &tree.nodes {
-        let record = &node.record;
+        let (record, indent) = (&node.record, 2 * node.depth);
         let word = |text: &Option<Box<str>>| text.as_deref().unwrap_or("-").to_owned();
-        println!(
-            "   {:indent$}{} ({})  {}  {}",
-            "",
-            record.name(),
-            word(&record.node_id),
-            word(&record.status),
-            record.reason.as_deref().unwrap_or_default(),
-            indent = 2 * node.depth
-        );
+        let (node_id, status) = (word(&record.node_id), word(&record.status));
+        let reason = record.reason.as_deref().map_or(String::new(), |reason| format!(" {reason}"));
+        let ran = if record.executed == Some(false) { ", not run" } else { "" };
+        println!("   {:indent$}{} ({node_id}): {status}{reason}{ran}", "", record.name());
     }
     println!("   unlinked: {}", tree.unlinked());
     println!("\n3. Do they hold?");
     for (log, key) in logs.iter().zip(keys) {
-        println!("   {}: {} records hold", log.display(), verify_dir(log, &[key])?.records);
+        println!("   {} holds: {} records", log.display(), verify_dir(log, &[key])?.records);
     }
     Ok(())
 }
 
 /// The files that a user would have written.
-fn set_up(dir: &Path) -> Result<()> {
+fn set_up(dir: &Path) -> Result<(), Trouble> {
     let key = dir.join("keys/hops.key");
     if !key.exists() {
         std::fs::create_dir_all(dir.join("keys"))?;
@@ -197,7 +200,7 @@ fn set_up(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn dir_asked_for() -> Result<Option<PathBuf>> {
+fn dir_asked_for() -> Result<Option<PathBuf>, Trouble> {
     let mut words = std::env::args().skip(1);
     match (words.next().as_deref(), words.next()) {
         (None, _) => Ok(None),
