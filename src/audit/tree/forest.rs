@@ -61,11 +61,11 @@ pub(super) fn grow(records: impl IntoIterator<Item = RunRecord>) -> Vec<RunNode>
     let mut growth =
         Growth { records: records.into_iter().map(Some).collect(), children, nodes: Vec::new() };
     let roots = parents.iter().enumerate().filter(|(_, parent)| parent.is_none());
-    roots.for_each(|(at, _)| growth.from(at, None));
+    roots.for_each(|(at, _)| growth.draw_from(at, None));
     // What is left lies in a circle, or below one.
     for at in 0..parents.len() {
         if growth.is_left(at) {
-            growth.from(circle_above(at, &parents), Some(RunLink::Circular));
+            growth.draw_from(circle_above(at, &parents), Some(&RunLink::Circular));
         }
     }
     growth.nodes
@@ -84,11 +84,11 @@ impl Growth {
     }
 
     /// Draws a record and all that follows from it, as far as it is not drawn yet.
-    fn from(&mut self, root: usize, link: Option<RunLink>) {
+    fn draw_from(&mut self, root: usize, link: Option<&RunLink>) {
         let mut open = vec![(root, 0, None)];
         while let Some((at, depth, parent)) = open.pop() {
             let Some(record) = self.records.get_mut(at).and_then(Option::take) else { continue };
-            let link = match (parent, &link, record.cause) {
+            let link = match (parent, link, record.cause) {
                 (Some(_), _, _) => RunLink::Caused,
                 (None, Some(link), _) => link.clone(),
                 (None, None, None) => RunLink::First,

@@ -127,9 +127,13 @@ impl Gathered {
         let is_full = self.records.len() >= RunTree::MAX_RECORDS;
         match self.records.entry(ids(record.span)) {
             Slot::Vacant(_) if is_full => self.left_out += 1,
-            slot => {
+            Slot::Vacant(free) => {
                 record.signed = signed(line, keys);
-                slot.and_modify(|known| known.merge(record.clone())).or_insert(record);
+                free.insert(record);
+            }
+            Slot::Occupied(mut known) => {
+                record.signed = signed(line, keys);
+                known.get_mut().merge(record);
             }
         }
     }

@@ -211,14 +211,14 @@ async fn the_signature_of_each_line_is_checked_where_there_are_keys() {
     facts.claimed.agent_ref = Some("r".into());
     push(&log, facts);
     log.shutdown(Duration::from_secs(5)).await.unwrap();
-    let signed = |keys: &[_]| {
+    let found = |keys: &[_]| {
         let tree = RunTree::read(&[dir.path().join("log")], "r", keys).unwrap();
         tree.nodes.iter().map(|node| node.record.signed).collect::<Vec<_>>()
     };
     let other = LocalDevSigner::from_seed([4; 32]).public_key();
-    assert_eq!(signed(&[]), [LineSigned::Unchecked]);
-    assert_eq!(signed(&[other, key]), [LineSigned::Yes]);
-    assert_eq!(signed(&[other]), [LineSigned::No]);
+    assert_eq!(found(&[]), [LineSigned::Unchecked]);
+    assert_eq!(found(&[other, key]), [LineSigned::Yes]);
+    assert_eq!(found(&[other]), [LineSigned::No]);
 }
 
 /// Any causes: of `n` records each names one of them, itself, one that is nowhere, or none.
