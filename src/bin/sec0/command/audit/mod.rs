@@ -1,5 +1,6 @@
 //! `sec0 audit`: logs that were written, read back.
 
+mod drawn;
 mod prove;
 mod tree;
 mod verify;

@@ -1,3 +1,4 @@
+use super::drawn::draw;
 use super::json;
 use crate::failure::Failure;
 use clap::Args;
@@ -167,108 +168,6 @@ fn unsigned(tree: &RunTree) -> usize {
     let is_not =
         |node: &&RunNode| matches!(node.record.signed, LineSigned::No | LineSigned::Missing);
     tree.nodes.iter().filter(is_not).count()
-}
-
-/// From this depth on a number stands in place of the branches, so that a long chain has short lines.
-const MAX_BRANCHES: usize = 24;
-
-fn draw(nodes: &[RunNode], out: &mut Vec<u8>) -> Result<(), Failure> {
-    let is_last = last_ones(nodes);
-    // Whether a branch of each depth goes on below.
-    let mut goes_on = Vec::new();
-    for (node, is_last) in nodes.iter().zip(is_last) {
-        goes_on.truncate(node.depth);
-        if node.depth >= MAX_BRANCHES {
-            write!(out, "({}) ", node.depth)?;
-        } else {
-            for above in goes_on.iter().skip(1) {
-                write!(out, "{}", if *above { "│  " } else { "   " })?;
-            }
-            if node.depth > 0 {
-                write!(out, "{}", if is_last { "└─ " } else { "├─ " })?;
-            }
-        }
-        goes_on.push(!is_last);
-        writeln!(out, "{}", told(node))?;
-    }
-    Ok(())
-}
-
-/// Which nodes have no sibling behind them.
-fn last_ones(nodes: &[RunNode]) -> Vec<bool> {
-    // Whether one of each depth was met, from the end on, below the same record.
-    let mut met: Vec<bool> = Vec::new();
-    let mut last: Vec<_> = nodes
-        .iter()
-        .rev()
-        .map(|node| {
-            met.truncate(node.depth + 1);
-            met.resize(node.depth + 1, false);
-            met.last_mut().is_none_or(|met| !std::mem::replace(met, true))
-        })
-        .collect();
-    last.reverse();
-    last
-}
-
-/// One record on one line.
-fn told(node: &RunNode) -> String {
-    let record = &node.record;
-    let shown = |text: &Option<Box<str>>| Visible(text.as_deref().unwrap_or("-")).to_string();
-    let mut text = format!(
-        "{} ({})  {}  {}",
-        Visible(record.name()),
-        shown(&record.node_id),
-        shown(&record.status),
-        shown(&record.decision),
-    );
-    if record.reason.is_some() {
-        text.push('/');
-        text.push_str(&shown(&record.reason));
-    }
-    match (record.executed, record.latency_ms) {
-        (Some(false), _) => text.push_str("  not run"),
-        (_, Some(latency)) => text.push_str(&format!("  {latency} ms")),
-        (_, None) => {}
-    }
-    text.push_str(&format!("  {}  {}", Visible(&record.ts), short(record.span)));
-    notes(node, &mut text);
-    text
-}
-
-fn notes(node: &RunNode, text: &mut String) {
-    let record = &node.record;
-    let cause = record.cause.map(short).unwrap_or_default();
-    match &node.link {
-        RunLink::OtherRun { run, name } => {
-            let run = run.as_deref().unwrap_or("-");
-            let (run, name) = (Visible(run), Visible(name));
-            text.push_str(&format!("  [caused by {name} of the run {run}, {cause}]"));
-        }
-        RunLink::Unlinked => {
-            text.push_str(&format!("  [unlinked: its cause {cause} is not here]"));
-        }
-        RunLink::Circular => {
-            text.push_str(&format!("  [in a circle: its cause {cause} is below it]"))
-        }
-        RunLink::First | RunLink::Caused | _ => {}
-    }
-    if record.recovered {
-        text.push_str("  [completed after a crash]");
-    }
-    if record.lines > 1 {
-        let word = if record.disagree { ", which disagree" } else { "" };
-        text.push_str(&format!("  [{} lines{word}]", record.lines));
-    }
-    match record.signed {
-        LineSigned::No => text.push_str("  [NOT SIGNED by the given keys]"),
-        LineSigned::Missing => text.push_str("  [no signature of its own]"),
-        LineSigned::Yes | LineSigned::Unchecked | _ => {}
-    }
-}
-
-fn short(span: SpanIds) -> String {
-    span.span_hex().to_string().chars().take(8).collect()
 }
 
 fn node_json(node: &RunNode) -> Value {
