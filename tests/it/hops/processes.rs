@@ -70,7 +70,7 @@ async fn a_run_over_three_processes_is_one_tree_with_no_cause_missing() {
 async fn the_agent_s_process() {
     let Some(place) = std::env::var_os(WORKS_IN).map(PathBuf::from) else { return };
     let headers: HashMap<String, String> =
-        serde_json::from_str(&std::env::var(HEADERS).unwrap()).unwrap();
+        serde_json::from_str(std::env::var_os(HEADERS).unwrap().to_str().unwrap()).unwrap();
     let file = place.join("sec0.config.yaml");
     let config = ConfigReader::new().variables(|_| None).file(file).unwrap();
     let app = Sec0App::init(AppOptions::new(config)).unwrap();
