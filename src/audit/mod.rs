@@ -25,6 +25,7 @@ mod recipe;
 mod read;
 mod scan;
 mod verify;
+mod tree;
 
 // Where lines go.
 mod error;
@@ -80,6 +81,7 @@ pub use queue::{Health, Slot};
 pub use raw::{Capture, Direction, RawContext, RawPayloads};
 pub use sink::{AuditSink, Cut, Tail};
 pub use stream::{BadWriterId, Stream};
+pub use tree::{LinePlace, LineSigned, RunLink, RunNode, RunRecord, RunTree};
 pub use verify::{
     ApprovalCheck, ProveError, Proven, Totals, Verifier, prove, verify_dir, verify_line,
 };

@@ -66,17 +66,18 @@ pub fn run<T: Recorded, E: FromRefusal, F: Future<Output = Result<T, E>>>(
     args: Args,
     body: F,
 ) -> impl Future<Output = Result<T, E>> {
-    by_macro::run(app, key, args, body)
+    // In a box: what is around would hold it twice over at each level of nested hops.
+    by_macro::run(app, key, args, Box::pin(body))
 }
 
-/// Runs an async hop.whose result is left out of the record.
+/// Runs an async hop whose result is left out of the record.
 pub fn run_unseen<T, E: FromRefusal, F: Future<Output = Result<T, E>>>(
     app: Option<Sec0App>,
     key: &'static str,
     args: Args,
     body: F,
 ) -> impl Future<Output = Result<T, E>> {
-    by_macro::run_unseen(app, key, args, body)
+    by_macro::run_unseen(app, key, args, Box::pin(body))
 }
 
 /// Runs a sync hop.

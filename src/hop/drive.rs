@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
@@ -48,13 +48,14 @@ where
     let current = order.app.here();
     if order.app.is_off() {
         let (current, context) = within(current, &order.running, SpanIds::default(), None);
-        return current.scope(body(context)).await;
+        return Box::pin(current.scope(body(context))).await;
     }
     let (mut entry, mut going) = enter(order, &current, true)?;
     let answer = poll_fn(|cx| entry.poll_to_body(going.as_mut(), cx)).await;
     let frame = entry.leave(answer)?;
     let (scope, context) = within(current, &entry.running, frame, entry.cause);
-    let mut body = pin!(scope.scope(caught(|| body(context))));
+    // In a box: this future would hold it several times over, and hops are nested.
+    let mut body = Box::pin(scope.scope(caught(|| body(context))));
     let ended = poll_fn(|cx| match body.as_mut().poll(cx) {
         Poll::Ready(ended) => Poll::Ready(Ok(ended)),
         Poll::Pending => going.as_mut().poll(cx).map(Err),

@@ -10,6 +10,7 @@ mod hostile;
 mod keygen;
 mod policy;
 mod tools;
+mod tree;
 mod usage;
 
 use serde_json::Value;

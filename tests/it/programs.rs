@@ -331,9 +331,9 @@ async fn calls_under_way_when_stdin_closes_are_recorded_too() {
     assert_eq!(seen, owned(&[("echo@1.0", "ok"), ("slow@1.0", "cancelled")]));
 }
 
-/// What `approvals` prints when it uses this directory, and nothing but what it needs.
-async fn story_in(dir: &Path) -> String {
-    let mut command = example("approvals");
+/// What this program prints when it uses this directory, and nothing but what it needs.
+async fn story_in(program: &str, dir: &Path) -> String {
+    let mut command = example(program);
     let output = command.arg("--dir").arg(dir).current_dir("/").stdin(Stdio::null()).output();
     let output = tokio::time::timeout(PATIENCE, output).await.unwrap().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -347,11 +347,40 @@ fn lines_with<'s>(story: &'s str, words: &[&str]) -> Vec<&'s str> {
 }
 
 #[tokio::test]
+async fn hops_program_shows_what_followed_from_what_and_what_was_not_run() {
+    let house = House::new("");
+    let dir = house.path("story");
+    for run in 1..=2 {
+        let story = story_in("hops", &dir).await;
+        let tree = story.split("--run run-").nth(1).unwrap();
+        let (_, tree) = tree.split_once('\n').unwrap();
+        assert!(
+            tree.starts_with(
+                "   Desk.serve (desk): ok
+     Buyer.run (buyer): ok
+       warehouse@1.0.0 look@1.0 (buyer): ok
+       warehouse@1.0.0 take@1.0 (buyer): ok
+     Clerk.run (clerk): ok
+       Ledger.erase (ledger): denied tool_not_in_allowlist, not run
+   unlinked: 0
+"
+            ),
+            "{story}"
+        );
+        assert!(story.contains("the ledger stays: POLICY_DENIED") && !story.contains("erased"));
+        for (log, records) in [("hops", 4 * run), ("server", 2 * run)] {
+            let holds = format!("{} holds: {records} records", dir.join(log).display());
+            assert!(story.contains(&holds), "{story}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn approvals_program_tells_the_story_to_its_end_each_time_it_runs() {
     let house = House::new("");
     let dir = house.path("story");
     for run in 1..=2 {
-        let story = story_in(&dir).await;
+        let story = story_in("approvals", &dir).await;
         let replies = lines_with(&story, &["refused:", "ok:"]);
         let id = replies[0].split("escalation_id=").nth(1).unwrap().split(' ').next().unwrap();
         let invalid = "refused: code=POLICY_DENIED reason=approval_invalid";
@@ -395,7 +424,7 @@ async fn approvals_program_tells_the_story_to_its_end_each_time_it_runs() {
 async fn approvals_program_leaves_a_log_whose_votes_can_be_checked() {
     let house = House::new("");
     let dir = house.path("story");
-    story_in(&dir).await;
+    story_in("approvals", &dir).await;
     let key = sec0::sign::key_file::read_public(&dir.join("audit/keys/ed25519.pub")).unwrap();
     let verifier = Verifier::new(&[key]).unwrap().approvals(Evidence::check);
     assert_eq!(verifier.verify_dir(&dir.join("audit")).unwrap().by_status["denied"], 3);

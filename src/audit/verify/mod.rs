@@ -13,6 +13,7 @@ mod prove;
 mod unchained;
 mod verifier;
 
+pub(super) use source::{Source, streams};
 pub(super) use tail::TailCheck;
 
 pub use prove::{ProveError, Proven, prove};

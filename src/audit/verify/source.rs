@@ -17,14 +17,14 @@ const NEWEST: &str = "checkpoint";
 
 /// One log in a directory.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Source<'a> {
-    pub(super) dir: &'a Path,
-    pub(super) stream: &'a Stream,
+pub(in crate::audit) struct Source<'a> {
+    pub(in crate::audit) dir: &'a Path,
+    pub(in crate::audit) stream: &'a Stream,
 }
 
 impl Source<'_> {
     /// The days that have a file, the oldest first.
-    pub(super) fn days(&self) -> Result<Vec<Day>, VerifyError> {
+    pub(in crate::audit) fn days(&self) -> Result<Vec<Day>, VerifyError> {
         let names = names(self.dir, "")?;
         let mut days: Vec<_> = names.iter().filter_map(|name| self.stream.day_of(name)).collect();
         days.sort_unstable();
@@ -80,7 +80,7 @@ impl Source<'_> {
     }
 
     /// A reader of the file of `day`.
-    pub(super) fn lines(&self, day: Day) -> Result<Lines, VerifyError> {
+    pub(in crate::audit) fn lines(&self, day: Day) -> Result<Lines, VerifyError> {
         let name = self.day_file(day);
         match open(self.dir, &name) {
             Ok(file) => Ok(Lines { name, reader: BufReader::with_capacity(256 * 1024, file) }),
@@ -107,15 +107,15 @@ impl Source<'_> {
 }
 
 /// The lines of one file.
-pub(super) struct Lines {
-    pub(super) name: String,
+pub(in crate::audit) struct Lines {
+    pub(in crate::audit) name: String,
     reader: BufReader<File>,
 }
 
 impl Lines {
     /// Reads the next line with its end into `line`, at most [`MAX_LINE`] bytes and the end; false
     /// at the end of the file.
-    pub(super) fn next(&mut self, line: &mut Vec<u8>) -> Result<bool, VerifyError> {
+    pub(in crate::audit) fn next(&mut self, line: &mut Vec<u8>) -> Result<bool, VerifyError> {
         line.clear();
         match self.reader.by_ref().take(count(MAX_LINE) + 1).read_until(b'\n', line) {
             Ok(read) => Ok(read > 0),
@@ -125,7 +125,7 @@ impl Lines {
 }
 
 /// The writers that have files in `dir`; the log without a writer id if there are none at all.
-pub(super) fn streams(dir: &Path) -> Result<Vec<Stream>, VerifyError> {
+pub(in crate::audit) fn streams(dir: &Path) -> Result<Vec<Stream>, VerifyError> {
     let mut writers = BTreeSet::new();
     for name in names(dir, "")? {
         if let Some(rest) =

@@ -104,3 +104,23 @@ async fn outside_of_any_app_the_call_is_refused_with_the_fix() {
     assert!(why.to_string().contains("app.scope(..)"), "{why}");
     assert_eq!(taken.get(), 0);
 }
+
+#[sec0::hop("Stock.look")]
+async fn large() -> Result<(), Refusal> {
+    let held = [0_u8; 4096];
+    tokio::task::yield_now().await;
+    assert_eq!(held.len(), 4096);
+    Ok(())
+}
+
+#[sec0::hop("Desk.serve")]
+async fn around() -> Result<(), Refusal> {
+    large().await
+}
+
+#[test]
+fn a_function_is_no_larger_for_what_it_calls() {
+    let (inner, outer) = (large(), around());
+    let sizes = (size_of_val(&inner), size_of_val(&outer));
+    assert!(sizes.0 < 2048 && sizes.1 < 2048, "{sizes:?}");
+}

@@ -111,3 +111,23 @@ async fn state_that_does_not_agree_with_its_headers_is_left_out() {
     assert_eq!(look["agentRef"], "another");
     assert!(look.get("agentVariables").is_none());
 }
+
+/// A future that is as large as a body with that much in it.
+async fn large() -> Result<(), Refusal> {
+    let held = [0_u8; 4096];
+    tokio::task::yield_now().await;
+    assert_eq!(held.len(), 4096);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_body_is_held_once_however_deep_hops_are_nested() {
+    let place = Place::shop(OPEN);
+    let app = place.app();
+    let (serve, look) = (app.hop("Desk.serve").unwrap(), app.hop("Stock.look").unwrap());
+    let one = look.run((), |_| large());
+    let size_of_one = size_of_val(&one);
+    let two = serve.run((), |_| look.run((), |_| large()));
+    let size_of_two = size_of_val(&two);
+    assert!(size_of_one < 4096 + 2048 && size_of_two < 4096 + 4096, "{size_of_one} {size_of_two}");
+}

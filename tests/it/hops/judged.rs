@@ -340,3 +340,16 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn a_hop_that_is_repeated_under_its_idempotency_key_does_not_run_again() {
+    let place = Place::shop(OPEN);
+    let (app, ran) = (place.app(), AtomicU32::new(0));
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        told.push(app.run().idempotency_key("order-7").scope(take(&app, &ran)).await);
+    }
+    let again = Trouble::Refused("idempotency_not_kept".into(), false);
+    assert_eq!(told, [Ok(()), Err(again)]);
+    assert_eq!(ran.load(Ordering::SeqCst), 1);
+}

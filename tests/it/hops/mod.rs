@@ -7,5 +7,6 @@ mod context;
 mod invoked;
 mod judged;
 mod place;
+mod processes;
 mod support;
 mod sync;

@@ -1,6 +1,8 @@
 //! `sec0 audit`: logs that were written, read back.
 
+mod drawn;
 mod prove;
+mod tree;
 mod verify;
 mod verify_proof;
 
@@ -16,6 +18,7 @@ use std::path::Path;
 pub(crate) enum Audit {
     Verify(verify::Verify),
     Prove(prove::Prove),
+    Tree(tree::Tree),
     VerifyProof(verify_proof::VerifyProof),
 }
 
@@ -24,6 +27,7 @@ impl Audit {
         match self {
             Self::Verify(verify) => verify.run(out),
             Self::Prove(prove) => prove.run(out),
+            Self::Tree(tree) => tree.run(out),
             Self::VerifyProof(verify) => verify.run(out),
         }
     }
