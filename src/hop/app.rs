@@ -41,7 +41,8 @@ struct Inner {
     resolved: Resolved,
     layer: Sec0SecurityLayer,
     hops: HashMap<String, Arc<Running>>,
-    is_off: bool,
+    /// The run of all hops where they are switched off.
+    off: Option<Arc<RunParts>>,
     handlers: Handlers,
     transport: Option<Arc<dyn HopTransport>>,
 }
@@ -80,6 +81,7 @@ impl Sec0App {
             let running = Running::new(hop.clone(), &resolved, &layer)?;
             hops.insert(hop.key.clone(), Arc::new(running));
         }
+        let off = is_off.then(|| Arc::new(RunParts::fresh()));
         if is_off {
             tracing::warn!("hops are switched off in code: they run unjudged and unrecorded");
         }
@@ -87,7 +89,7 @@ impl Sec0App {
             resolved,
             layer,
             hops,
-            is_off,
+            off,
             handlers: Handlers::default(),
             transport,
         })))
@@ -95,7 +97,7 @@ impl Sec0App {
 
     /// The app in whose scope this code runs.
     pub fn current() -> Option<Self> {
-        Current::get().map(|current| current.app)
+        Current::get().map(|current| current.app().clone())
     }
 
     /// What was configured.
@@ -184,11 +186,12 @@ impl Sec0App {
 
     /// Where hops of this app run from here.
     pub(super) fn here(&self) -> Current {
-        Current::of(self).unwrap_or_else(|| Current {
-            app: self.clone(),
-            run: Arc::new(RunParts::fresh()),
-            frame: None,
-        })
+        let run = || match &self.0.off {
+            // What is not recorded needs no run of its own.
+            Some(run) => Arc::clone(run),
+            None => Arc::new(RunParts::fresh()),
+        };
+        Current::of(self).unwrap_or_else(|| Current::Scope(self.clone(), run()))
     }
 
     pub(super) fn is(&self, other: &Self) -> bool {
@@ -204,7 +207,7 @@ impl Sec0App {
     }
 
     pub(super) fn is_off(&self) -> bool {
-        self.0.is_off
+        self.0.off.is_some()
     }
 }
 

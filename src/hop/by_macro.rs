@@ -37,7 +37,7 @@ impl<T: ?Sized> OfScope for &Found<'_, T> {
 
 /// The app in whose scope this code runs.
 pub fn app_of_scope() -> Option<Sec0App> {
-    Current::get().map(|current| current.app)
+    Current::get().map(|current| current.app().clone())
 }
 
 /// The arguments of a function, by name.

@@ -16,21 +16,24 @@ tokio::task_local! {
 
 /// Where code runs.
 #[derive(Clone)]
-pub(super) struct Current {
-    pub(super) app: Sec0App,
-    pub(super) run: Arc<RunParts>,
-    /// `None` outside any hop.
-    pub(super) frame: Option<Arc<Frame>>,
+pub(super) enum Current {
+    /// In the scope of an app, in no hop.
+    Scope(Sec0App, Arc<RunParts>),
+    /// In a hop.
+    Hop(Arc<Frame>),
 }
 
 /// A hop that runs.
 pub(super) struct Frame {
+    pub(super) app: Sec0App,
+    pub(super) run: Arc<RunParts>,
     pub(super) running: Arc<Running>,
     /// The span of its record.
     pub(super) span: SpanIds,
     /// The span of the hop that called it, or what a caller said.
     pub(super) cause: Option<SpanIds>,
-    pub(super) state: Mutex<AgentState>,
+    /// The agent's state; `None` while nobody has said anything.
+    state: Mutex<Option<AgentState>>,
 }
 
 impl Current {
@@ -41,7 +44,59 @@ impl Current {
 
     /// The same, where it belongs to this app.
     pub(super) fn of(app: &Sec0App) -> Option<Self> {
-        Self::get().filter(|current| current.app.is(app))
+        CURRENT.try_with(|current| current.app().is(app).then(|| current.clone())).ok()?
+    }
+
+    pub(super) fn app(&self) -> &Sec0App {
+        match self {
+            Self::Scope(app, _) => app,
+            Self::Hop(frame) => &frame.app,
+        }
+    }
+
+    pub(super) fn run(&self) -> &Arc<RunParts> {
+        match self {
+            Self::Scope(_, run) => run,
+            Self::Hop(frame) => &frame.run,
+        }
+    }
+
+    /// The hop around; `None` outside any.
+    pub(super) fn frame(&self) -> Option<&Arc<Frame>> {
+        match self {
+            Self::Scope(..) => None,
+            Self::Hop(frame) => Some(frame),
+        }
+    }
+
+    /// The state with which a hop begins here: its node in its run, with the variables of what is
+    /// around; `None` where there are none.
+    pub(super) fn state_of(&self, running: &Running) -> Option<AgentState> {
+        let around = match self {
+            Self::Scope(_, run) => run.state.as_ref().map(|state| state.variables.clone()),
+            Self::Hop(frame) => frame.state.lock().as_ref().map(|state| state.variables.clone()),
+        };
+        let variables = around.filter(|variables| !variables.is_empty())?;
+        let mut state = fresh_state(running, self.run());
+        state.variables = variables;
+        Some(state)
+    }
+
+    /// A hop that begins here.
+    pub(super) fn enter(
+        &self,
+        running: &Arc<Running>,
+        span: SpanIds,
+        cause: Option<SpanIds>,
+    ) -> HopContext {
+        HopContext(Arc::new(Frame {
+            app: self.app().clone(),
+            run: Arc::clone(self.run()),
+            running: Arc::clone(running),
+            span,
+            cause,
+            state: Mutex::new(self.state_of(running)),
+        }))
     }
 
     pub(super) fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
@@ -53,67 +108,66 @@ impl Current {
     }
 }
 
+/// What is known of a hop by itself.
+fn fresh_state(running: &Running, run: &RunParts) -> AgentState {
+    let mut state = AgentState::new(running.hop.node_id.clone());
+    state.run_id = Some(run.id.clone());
+    state.parent_ref.clone_from(&run.parent);
+    state
+}
+
 /// A hop that runs, as its body sees it.
 ///
 /// Cheap to clone. It follows `await` points by itself; a task that is spawned takes it along with
 /// [`scope`](Self::scope).
 #[derive(Clone)]
-pub struct HopContext {
-    current: Current,
-    frame: Arc<Frame>,
-}
+pub struct HopContext(Arc<Frame>);
 
 impl HopContext {
     /// The hop in which this code runs; `None` outside of any.
     pub fn current() -> Option<Self> {
-        let current = Current::get()?;
-        let frame = current.frame.clone()?;
-        Some(Self { current, frame })
-    }
-
-    pub(super) fn new(current: Current, frame: Arc<Frame>) -> Self {
-        Self { current, frame }
+        CURRENT.try_with(|current| current.frame().cloned()).ok()?.map(Self)
     }
 
     /// The app that runs it.
     pub fn app(&self) -> &Sec0App {
-        &self.current.app
+        &self.0.app
     }
 
     /// What was configured.
     pub fn hop(&self) -> &Hop {
-        &self.frame.running.hop
+        &self.0.running.hop
     }
 
     /// Its name in the configuration.
     pub fn key(&self) -> &str {
-        &self.frame.running.hop.key
+        &self.0.running.hop.key
     }
 
     /// What it is.
     pub fn kind(&self) -> HopType {
-        self.frame.running.hop.kind
+        self.0.running.hop.kind
     }
 
     /// The node that acts.
     pub fn node_id(&self) -> &NodeId {
-        &self.frame.running.hop.node_id
+        &self.0.running.hop.node_id
     }
 
     /// The run: the same for all hops that follow from one another.
     pub fn run_id(&self) -> &RunId {
-        &self.current.run.id
+        &self.0.run.id
     }
 
     /// The span of its record.
     pub fn span(&self) -> SpanIds {
-        self.frame.span
+        self.0.span
     }
 
     /// The span that caused it: of the hop around it, or what the caller of this process said;
     /// `None` where it is the first of its run.
     pub fn cause(&self) -> Option<SpanIds> {
-        self.frame.cause
+        self.0.cause
     }
 
     /// Runs a future in this hop: for tasks that are spawned.
@@ -127,12 +181,12 @@ impl HopContext {
     /// # Some(()) }
     /// ```
     pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
-        self.current.scope(future)
+        Current::Hop(self.0).scope(future)
     }
 
     /// Runs code that is not async in this hop: for threads that are started.
     pub fn scope_sync<T>(self, act: impl FnOnce() -> T) -> T {
-        self.current.sync_scope(act)
+        Current::Hop(self.0).sync_scope(act)
     }
 
     /// Sets a variable of the agent's state, in the scope of this type of hop. It stands in the records
@@ -146,7 +200,8 @@ impl HopContext {
     where
         T: Serialize + ?Sized,
     {
-        self.frame.state.lock().set(self.state_scope(), name, value)
+        let scope = self.state_scope();
+        self.with_state(|state| state.set(scope, name, value))
     }
 
     /// Puts something at the top of what the state says besides variables. Do not put secrets there.
@@ -160,8 +215,9 @@ impl HopContext {
     {
         let value =
             serde_json::to_value(value).map_err(|_error| AgentStateError::NotSerializable)?;
-        let mut state = self.frame.state.lock();
-        state.metadata.get_or_insert_default().insert(name.to_owned(), value);
+        self.with_state(|state| {
+            state.metadata.get_or_insert_default().insert(name.to_owned(), value);
+        });
         Ok(())
     }
 
@@ -176,7 +232,7 @@ impl HopContext {
 
     /// The agent's state as it is now, with the variables of the hops around.
     pub fn snapshot(&self) -> AgentState {
-        self.frame.state.lock().clone()
+        self.with_state(|state| state.clone())
     }
 
     /// The headers that carry this hop to what it calls: node, run, state, the cause, and W3C Trace
@@ -187,7 +243,7 @@ impl HopContext {
     /// The state is larger than a header may be.
     pub fn headers(&self) -> Result<Vec<(&'static str, String)>, AgentStateError> {
         let mut headers = self.snapshot().to_headers()?;
-        let span = self.frame.span;
+        let span = self.0.span;
         headers.push(("traceparent", traceparent(span)));
         headers.push(("x-cause-trace", span.trace_hex().to_string()));
         headers.push(("x-cause-span", span.span_hex().to_string()));
@@ -208,6 +264,11 @@ impl HopContext {
             Some((key.to_owned(), value.into()))
         };
         Ok(self.headers()?.into_iter().filter_map(named).collect())
+    }
+
+    fn with_state<T>(&self, act: impl FnOnce(&mut AgentState) -> T) -> T {
+        let Frame { running, run, state, .. } = &*self.0;
+        act(state.lock().get_or_insert_with(|| fresh_state(running, run)))
     }
 
     fn state_scope(&self) -> Scope {

@@ -1,12 +1,11 @@
 use super::app::Sec0App;
-use super::context::{Current, Frame, HopContext};
+use super::context::{Current, HopContext};
 use super::door::HopDoor;
 use super::handover::{Ended, Handover, HopReply};
 use super::running::{Asked, Running, Way};
 use super::waiting;
 use crate::call::{Arguments, Call, End, Outcome, Reason, Refusal, SpanIds};
 use crate::identity::agent_state::AgentState;
-use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 use serde_json::Value;
 use std::convert::Infallible;
@@ -47,15 +46,14 @@ where
 {
     let current = order.app.here();
     if order.app.is_off() {
-        let (current, context) = within(current, &order.running, SpanIds::default(), None);
-        return Box::pin(current.scope(body(context))).await;
+        return Box::pin(unjudged(&current, &order.running, body)).await;
     }
     let (mut entry, mut going) = enter(order, &current, true)?;
     let answer = poll_fn(|cx| entry.poll_to_body(going.as_mut(), cx)).await;
     let frame = entry.leave(answer)?;
-    let (scope, context) = within(current, &entry.running, frame, entry.cause);
+    let context = current.enter(&entry.running, frame, entry.cause);
     // In a box: this future would hold it several times over, and hops are nested.
-    let mut body = Box::pin(scope.scope(caught(|| body(context))));
+    let mut body = Box::pin(context.clone().scope(caught(|| body(context))));
     let ended = poll_fn(|cx| match body.as_mut().poll(cx) {
         Poll::Ready(ended) => Poll::Ready(Ok(ended)),
         Poll::Pending => going.as_mut().poll(cx).map(Err),
@@ -71,6 +69,18 @@ where
     }
 }
 
+/// Runs a body where hops are switched off.
+pub(super) fn unjudged<R, F: Future<Output = R>>(
+    current: &Current,
+    running: &Arc<Running>,
+    body: impl FnOnce(HopContext) -> F,
+) -> impl Future<Output = R> {
+    let context = current.enter(running, SpanIds::default(), None);
+    // The body is made in its hop, as it is run.
+    let made = context.clone().scope_sync(|| body(context.clone()));
+    context.scope(made)
+}
+
 /// The same for a body that is not async.
 pub(super) fn drive_sync<T, E>(
     order: Order,
@@ -82,8 +92,8 @@ where
 {
     let current = order.app.here();
     if order.app.is_off() {
-        let (current, context) = within(current, &order.running, SpanIds::default(), None);
-        return current.sync_scope(|| body(context));
+        let context = current.enter(&order.running, SpanIds::default(), None);
+        return context.clone().scope_sync(|| body(context));
     }
     let waiting = waiting::Place::here(order.running.is_durable)?;
     let _runtime = waiting.enter()?;
@@ -91,8 +101,8 @@ where
     let answer = waiting.wait(|cx| entry.poll_to_body(going.as_mut(), cx));
     let Some(answer) = answer else { return Err(cannot_wait().into()) };
     let frame = entry.leave(answer)?;
-    let (scope, context) = within(current, &entry.running, frame, entry.cause);
-    let ended = catch_unwind(AssertUnwindSafe(|| scope.sync_scope(|| body(context))));
+    let context = current.enter(&entry.running, frame, entry.cause);
+    let ended = catch_unwind(AssertUnwindSafe(|| context.clone().scope_sync(|| body(context))));
     entry.tell(&ended, seen);
     match waiting.wait(|cx| going.as_mut().poll(cx)) {
         Some(outcome) => finished(ended, outcome),
@@ -110,18 +120,18 @@ struct Entry {
 /// Starts on the way. The call is made of what is known here; nothing has been decided.
 fn enter(order: Order, current: &Current, may_wait: bool) -> Result<(Entry, Going), Refusal> {
     let Order { running, arguments, .. } = order;
-    let parent = current.frame.as_ref();
-    let cause = parent.map(|frame| frame.span).or(current.run.cause);
-    let state = worth_recording(&own_state(current, &running));
+    let (parent, run) = (current.frame(), current.run());
+    let cause = parent.map(|frame| frame.span).or(run.cause);
+    let state = current.state_of(&running).and_then(|state| worth_recording(&state));
     let (call, handover) = running.call(Asked {
         arguments: arguments?,
-        run: &current.run,
+        run,
         trace: parent.map(|frame| frame.span),
         cause,
         state,
         // What came with the run is for its first hop: below, it would be another call's.
-        idempotency_key: current.run.idempotency_key.clone().filter(|_| parent.is_none()),
-        approval: current.run.approval.clone(),
+        idempotency_key: run.idempotency_key.clone().filter(|_| parent.is_none()),
+        approval: run.approval.clone(),
         may_wait,
     });
     let going = Box::pin(running.way().call(call));
@@ -131,9 +141,6 @@ fn enter(order: Order, current: &Current, may_wait: bool) -> Result<(Entry, Goin
 /// The state as a header, where there is more in it than the headers beside it say. One that is too
 /// large is left out.
 fn worth_recording(state: &AgentState) -> Option<String> {
-    if state.variables.is_empty() {
-        return None;
-    }
     match state.encode() {
         Ok(state) => Some(state),
         Err(error) => {
@@ -176,33 +183,6 @@ impl Entry {
             Err(_) => Ended::Panicked,
         });
     }
-}
-
-/// Where the body runs.
-fn within(
-    current: Current,
-    running: &Arc<Running>,
-    span: SpanIds,
-    cause: Option<SpanIds>,
-) -> (Current, HopContext) {
-    let state = own_state(&current, running);
-    let state = Mutex::new(state);
-    let frame = Arc::new(Frame { running: Arc::clone(running), span, cause, state });
-    let current = Current { frame: Some(Arc::clone(&frame)), ..current };
-    (current.clone(), HopContext::new(current, frame))
-}
-
-/// The state with which a hop begins: its node in its run, with the variables of what is around.
-fn own_state(current: &Current, running: &Running) -> AgentState {
-    let mut state = AgentState::new(running.hop.node_id.clone());
-    state.run_id = Some(current.run.id.clone());
-    state.parent_ref.clone_from(&current.run.parent);
-    match (&current.frame, &current.run.state) {
-        (Some(frame), _) => state.variables.clone_from(&frame.state.lock().variables),
-        (None, Some(sent)) => state.variables.clone_from(&sent.variables),
-        (None, None) => {}
-    }
-    state
 }
 
 /// What the caller gets: the body's own result, unless the call could not be recorded after it.

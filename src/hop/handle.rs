@@ -1,6 +1,6 @@
 use super::app::Sec0App;
 use super::context::HopContext;
-use super::drive::{Order, drive, drive_sync};
+use super::drive::{Order, drive, drive_sync, unjudged};
 use super::running::Running;
 use crate::call::{Arguments, Reason, Refusal};
 use crate::config::Hop;
@@ -54,6 +54,9 @@ impl HopHandle {
         E: From<Refusal>,
         F: Future<Output = Result<T, E>>,
     {
+        if self.app.is_off() {
+            return Box::pin(unjudged(&self.app.here(), &self.running, body)).await;
+        }
         let order = self.order(arguments(&input));
         // It may borrow what the caller does not keep.
         drop(input);

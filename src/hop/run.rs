@@ -106,7 +106,7 @@ impl Run {
     }
 
     fn current(self) -> Current {
-        Current { app: self.app, run: Arc::new(self.parts), frame: None }
+        Current::Scope(self.app, Arc::new(self.parts))
     }
 }
 
