@@ -13,6 +13,7 @@ use crate::call::{
 use crate::clock::Clock;
 use crate::digest::DigestKey;
 use crate::identity::{Detail, Origin, Principal};
+use crate::otel::Telemetry;
 use crate::policy::Policy;
 use crate::registry::{Manner, Snapshot};
 use arc_swap::ArcSwap;
@@ -41,6 +42,8 @@ pub(super) struct Shared {
     /// The key of the digests; `None` where they have none.
     pub(super) digest_key: Option<DigestKey>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Who is told of calls.
+    pub(super) telemetry: Telemetry,
     pub(super) manner: Manner,
     /// Calls run also while they cannot be recorded; they are counted.
     pub(super) runs_unrecorded: bool,

@@ -13,7 +13,7 @@ use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, RawPayloads,
 use crate::call::{AuditMode, AuditModes, LockRule};
 use crate::dedupe::StoreError;
 use crate::digest::DigestKey;
-use crate::otel::{IncompleteOtel, Otel};
+use crate::otel::{OtelError, Telemetry};
 use crate::policy::{Policy, PolicyError, PolicyFile};
 use crate::registry::LockError;
 use crate::sign::{KeyError, LocalDevSigner, read_digest_key};
@@ -48,9 +48,9 @@ pub enum StartError {
     /// The policy requires a lock file, and it cannot be read.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// `otel` was given without all of its parts.
+    /// `otel` was given without all of its parts, or one is not what it has to be.
     #[error(transparent)]
-    Otel(#[from] IncompleteOtel),
+    Otel(#[from] OtelError),
     /// The policy is not one.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -125,11 +125,8 @@ impl Sec0Options {
     }
 
     fn open_log(&mut self) -> Result<Log, StartError> {
-        let environment = self.otel.as_ref().map(Otel::check).transpose()?;
-        if environment.is_some() {
-            tracing::warn!(
-                "`otel` is set, but this version exports no telemetry; spans go to `tracing`"
-            );
+        if let Some(otel) = self.otel.take().filter(|_| self.telemetry.environment().is_none()) {
+            self.telemetry = Telemetry::start_own(&otel)?;
         }
         if self.digest_key.is_none() {
             self.digest_key = digest_key(&self.policy)?;
@@ -149,7 +146,7 @@ impl Sec0Options {
         self.signer = Some(Arc::clone(&signer));
         let mut site = Site::middleware(self.policy.tenant(), self.policy.retention().as_str());
         site.program = self.program.clone();
-        if let Some(environment) = environment {
+        if let Some(environment) = self.telemetry.environment() {
             site.program.env = Some(environment.into());
         }
         let signing = self.line_signing.unwrap_or(self.policy.line_signing());
@@ -222,6 +219,7 @@ impl Sec0Options {
             modes,
             digest_key: self.digest_key,
             clock: self.clock,
+            telemetry: self.telemetry,
             manner: self.manner,
             admission_wait: self.admission_wait,
             max_arguments: self.max_arguments,
