@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_state_that_is_too_long_or_no_header_is_left_out() {
-        for state in ["", "a=\n", "a=\u{e9}", &"a".repeat(513)] {
+        for state in ["", "a\nb", "a=\u{e9}", &"a".repeat(513)] {
             assert_eq!(context(1).with_state(state).tracestate(), None, "{state}");
         }
     }

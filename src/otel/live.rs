@@ -57,7 +57,7 @@ impl Live {
     }
 
     /// The call has ended.
-    pub(crate) fn end(mut self: Box<Self>, told: &Told<'_>) {
+    pub(crate) fn end(mut self, told: &Told<'_>) {
         self.tell(told);
     }
 

@@ -35,6 +35,7 @@ pub struct Otel {
     pub(super) timeout: Option<Duration>,
     pub(super) metrics_every: Option<Duration>,
     pub(super) without_metrics: bool,
+    pub(super) is_off: bool,
 }
 
 impl Otel {
@@ -150,6 +151,25 @@ impl Otel {
     #[must_use]
     pub fn without_metrics(mut self) -> Self {
         self.without_metrics = true;
+        self
+    }
+
+    /// The same, with what a policy says where nothing is said here.
+    pub(crate) fn or(
+        mut self,
+        endpoint: Option<&str>,
+        success: Option<f64>,
+        error: Option<f64>,
+    ) -> Self {
+        self.endpoint = self.endpoint.or_else(|| endpoint.map(str::to_owned));
+        self.success_ratio = self.success_ratio.or(success);
+        self.error_ratio = self.error_ratio.or(error);
+        self
+    }
+
+    /// The same, checked and then not exported.
+    pub(crate) fn off(mut self) -> Self {
+        self.is_off = true;
         self
     }
 

@@ -31,7 +31,6 @@ pub(super) struct Settings {
 
 /// Which spans are exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only the export reads it"))]
 pub(super) struct Sampling {
     pub(super) success: Ratio,
     pub(super) error: Ratio,
@@ -53,13 +52,13 @@ impl Settings {
             found.map(|(_, value)| value.clone())
         };
         let filled = Otel {
-            endpoint: given(&otel.endpoint)
+            endpoint: given(otel.endpoint.as_deref())
                 .or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT"))
                 .or_else(|| variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")),
-            service_name: given(&otel.service_name)
+            service_name: given(otel.service_name.as_deref())
                 .or_else(|| variable("OTEL_SERVICE_NAME"))
                 .or_else(|| named("service.name")),
-            environment: given(&otel.environment)
+            environment: given(otel.environment.as_deref())
                 .or_else(|| named("deployment.environment.name"))
                 .or_else(|| named("deployment.environment")),
             ..Otel::default()
@@ -67,7 +66,7 @@ impl Settings {
         let environment = filled.check()?.to_owned();
         let service_name = filled.service_name.unwrap_or_default();
         let endpoint = filled.endpoint.unwrap_or_default();
-        let is_own = given(&otel.endpoint).is_some();
+        let is_own = given(otel.endpoint.as_deref()).is_some();
         let place = |signal: &str, path: &str| {
             let own = variable(&format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"));
             match own.filter(|_| !is_own) {
@@ -76,8 +75,8 @@ impl Settings {
             }
         };
         let is_none = |name: &str| variable(name).is_some_and(|value| value == "none");
-        let is_off =
-            variable("OTEL_SDK_DISABLED").is_some_and(|it| it.eq_ignore_ascii_case("true"));
+        let is_off = otel.is_off
+            || variable("OTEL_SDK_DISABLED").is_some_and(|it| it.eq_ignore_ascii_case("true"));
         let traces = place("TRACES", "v1/traces")?;
         let metrics = place("METRICS", "v1/metrics")?;
         let has_metrics = !otel.without_metrics && !is_none("OTEL_METRICS_EXPORTER");
@@ -101,17 +100,18 @@ impl Settings {
     }
 }
 
-fn given(part: &Option<String>) -> Option<String> {
-    part.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+fn given(part: Option<&str>) -> Option<String> {
+    part.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 fn headers(otel: &Otel) -> Result<Vec<(String, String)>, OtelError> {
     let checked = otel.headers.iter().map(|(name, value)| {
         let is_header = HeaderName::from_bytes(name.as_bytes()).is_ok()
             && HeaderValue::from_str(value.expose()).is_ok();
-        match is_header {
-            true => Ok((name.clone(), value.expose().clone())),
-            false => Err(OtelError::Header { name: name.clone() }),
+        if is_header {
+            Ok((name.clone(), value.expose().clone()))
+        } else {
+            Err(OtelError::Header { name: name.clone() })
         }
     });
     checked.collect()
@@ -160,8 +160,13 @@ fn sampling(
 fn web(endpoint: &str) -> Result<(), OtelError> {
     let wrong = |wanted| Err(OtelError::Endpoint { endpoint: shown(endpoint), wanted });
     let Ok(url) = Url::parse(endpoint) else { return wrong("is no URL") };
-    if !matches!(url.scheme(), "http" | "https") {
-        return wrong("is neither `http` nor `https`");
+    if url.scheme() == "https" {
+        return wrong(
+            "is `https`, which is not built in; send to a collector nearby, which speaks TLS to others",
+        );
+    }
+    if url.scheme() != "http" {
+        return wrong("is no `http` URL");
     }
     if !url.username().is_empty() || url.password().is_some() {
         return wrong("has a user or a password in it, which belong into a header");
@@ -244,14 +249,14 @@ mod tests {
         let settings = with(
             &Otel::new(),
             &[
-                ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c.example/otlp"),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c.example/otlp"),
                 ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://m.example/in"),
                 ("OTEL_SERVICE_NAME", "orders"),
                 ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=prod,team=a%2Cb, =x,y"),
             ],
         );
         let settings = settings.unwrap();
-        assert_eq!(settings.traces.as_deref(), Some("https://c.example/otlp/v1/traces"));
+        assert_eq!(settings.traces.as_deref(), Some("http://c.example/otlp/v1/traces"));
         assert_eq!(settings.metrics.as_deref(), Some("http://m.example/in"));
         assert_eq!((&*settings.service_name, &*settings.environment), ("orders", "prod"));
         assert!(settings.attributes.contains(&("team".to_owned(), "a,b".to_owned())));
@@ -315,7 +320,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_and_no_secret_shown() {
         for (otel, says) in [
-            (whole().endpoint("collector:4318"), "is neither `http` nor `https`"),
+            (whole().endpoint("collector:4318"), "is no `http` URL"),
+            (whole().endpoint("https://c"), "which is not built in"),
             (whole().endpoint("c"), "is no URL"),
             (whole().endpoint("http://a:hunter2@c"), "a user or a password"),
             (whole().endpoint("http://c?key=hunter2"), "has more behind the path"),

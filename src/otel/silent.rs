@@ -5,6 +5,7 @@ use super::gauges::Gauges;
 use super::live::Began;
 use super::settings::Settings;
 use super::told::Told;
+use crate::audit::SyncedFile;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ pub(super) enum Pipeline {}
 
 impl Pipeline {
     #[expect(clippy::unnecessary_wraps, reason = "the one that exports may fail")]
-    pub(super) fn start(_: Settings) -> Result<Option<Arc<Self>>, OtelError> {
+    pub(super) fn start(_: &Settings) -> Result<Option<Arc<Self>>, OtelError> {
         tracing::warn!(
             "`otel` is set, but sec0 was built without its feature `otlp`: nothing is exported"
         );
@@ -33,7 +34,7 @@ impl Pipeline {
         match *self {}
     }
 
-    pub(super) fn synced(&self, _: Duration) {
+    pub(super) fn synced(&self, _: SyncedFile, _: Duration) {
         match *self {}
     }
 

@@ -8,6 +8,7 @@ use super::options::Otel;
 use super::settings::Settings;
 #[cfg(not(feature = "otlp"))]
 pub(super) use super::silent::Pipeline;
+use crate::audit::SyncWatch;
 use crate::call::{Call, SpanIds};
 use crate::identity::Claimant;
 use std::sync::{Arc, Weak};
@@ -54,7 +55,7 @@ impl Telemetry {
         #[expect(clippy::disallowed_methods, reason = "the variables of OpenTelemetry's own")]
         let settings = Settings::of(otel, &|name| std::env::var(name).ok())?;
         let environment = Some(settings.environment.as_str().into());
-        Ok(Self { environment, pipeline: Pipeline::start(settings)?, is_shared: false })
+        Ok(Self { environment, pipeline: Pipeline::start(&settings)?, is_shared: false })
     }
 
     /// `otel.environment`, where telemetry is set.
@@ -137,9 +138,14 @@ impl Telemetry {
     }
 
     /// What hears of the syncs of a log; `None` where nobody listens.
-    pub(crate) fn sync_watch(&self) -> Option<impl Fn(Duration) + Send + Sync + 'static> {
-        let pipeline = self.pipeline.clone()?;
-        Some(move |took| pipeline.synced(took))
+    pub(crate) fn sync_watch(&self) -> Option<SyncWatch> {
+        // The log ends after its layer: it must not be the one that ends the export.
+        let pipeline = Arc::downgrade(self.pipeline.as_ref()?);
+        Some(SyncWatch::new(move |file, took| {
+            if let Some(pipeline) = pipeline.upgrade() {
+                pipeline.synced(file, took);
+            }
+        }))
     }
 
     /// A call begins: its place in the trace, and what its end is to be told to.
@@ -174,13 +180,14 @@ impl Telemetry {
         match (bridged, &self.pipeline) {
             // The program exports the span itself: it has it once, and metrics are ours.
             (Some(context), Some(pipeline)) => {
-                let began = pipeline.began(call, &context, None, now());
+                let began = pipeline.began(call.work, &context, now());
                 (context, live(pipeline, began))
             }
             (Some(context), None) => (context, None),
             (None, Some(pipeline)) => {
                 let context = pipeline.place(caller.as_ref(), mint());
-                let began = pipeline.began(call, &context, Some(caller), now());
+                let mut began = pipeline.began(call.work, &context, now());
+                began.detail = pipeline.detail(call, &context, caller.as_ref());
                 (context, live(pipeline, began))
             }
             (None, None) => (TraceContext::new(mint(), false), None),

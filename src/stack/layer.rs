@@ -61,7 +61,9 @@ impl Sec0SecurityLayer {
     }
 
     fn over(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared), between: Identity::new() }
+        let shared = Arc::new(shared);
+        shared.be_measured();
+        Self { shared, between: Identity::new() }
     }
 }
 

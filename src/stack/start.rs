@@ -13,8 +13,8 @@ use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, RawPayloads,
 use crate::call::{AuditMode, AuditModes, LockRule};
 use crate::dedupe::StoreError;
 use crate::digest::DigestKey;
-use crate::otel::{OtelError, Telemetry};
-use crate::policy::{Policy, PolicyError, PolicyFile};
+use crate::otel::{Otel, OtelError, Telemetry};
+use crate::policy::{Observability, Policy, PolicyError, PolicyFile};
 use crate::registry::LockError;
 use crate::sign::{KeyError, LocalDevSigner, read_digest_key};
 use arc_swap::ArcSwap;
@@ -125,8 +125,8 @@ impl Sec0Options {
     }
 
     fn open_log(&mut self) -> Result<Log, StartError> {
-        if let Some(otel) = self.otel.take().filter(|_| self.telemetry.environment().is_none()) {
-            self.telemetry = Telemetry::start_own(&otel)?;
+        if self.telemetry.environment().is_none() {
+            self.telemetry = telemetry(self.otel.take(), self.policy.observability())?;
         }
         if self.digest_key.is_none() {
             self.digest_key = digest_key(&self.policy)?;
@@ -152,6 +152,7 @@ impl Sec0Options {
         let signing = self.line_signing.unwrap_or(self.policy.line_signing());
         let mut options = LogOptions::new(site, signer, sink)
             .clock(Arc::clone(&self.clock))
+            .sync_watch(self.telemetry.sync_watch())
             .line_signing(signing);
         if self.modes() != AuditModes::all(AuditMode::Batch) {
             options = options.journal();
@@ -240,6 +241,18 @@ impl Sec0Options {
 struct Approving {
     approvals: Arc<Approvals>,
     keeper: Keeper,
+}
+
+/// The export that the options, or the policy, ask for.
+fn telemetry(otel: Option<Otel>, says: &Observability) -> Result<Telemetry, OtelError> {
+    let otel = match (otel, says.enabled()) {
+        (Some(otel), Some(false)) => otel.off(),
+        (Some(otel), _) => otel,
+        (None, Some(true)) => Otel::new(),
+        (None, _) => return Ok(Telemetry::off()),
+    };
+    let otel = otel.or(says.endpoint(), says.success_ratio(), says.error_ratio());
+    Telemetry::start_own(&otel)
 }
 
 /// The key that the policy's `audit.digest_key` names.

@@ -1,4 +1,5 @@
 use super::counted::{Counted, Counts};
+use crate::audit::SyncedFile;
 use crate::call::{CircuitState, Decision, Work};
 use crate::otel::error::OtelError;
 use crate::otel::gauges::{Gauges, Reading};
@@ -113,8 +114,9 @@ impl Instruments {
         self.duration.record(took.as_secs_f64(), &attributes);
     }
 
-    pub(super) fn synced(&self, took: Duration) {
-        self.sync.record(took.as_secs_f64(), &[]);
+    pub(super) fn synced(&self, file: SyncedFile, took: Duration) {
+        let file = KeyValue::new("sec0.audit.file", file.as_str());
+        self.sync.record(took.as_secs_f64(), &[file]);
     }
 
     pub(super) fn watch(&self, gauges: Weak<dyn Gauges>) {

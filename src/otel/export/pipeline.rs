@@ -3,7 +3,8 @@ use super::client::client;
 use super::counted::{Counted, Counts};
 use super::instruments::Instruments;
 use super::span::{span, state_of};
-use crate::call::{ApprovalToken, Call, SpanIds, Status};
+use crate::audit::SyncedFile;
+use crate::call::{ApprovalToken, Call, SpanIds, Status, Work};
 use crate::clock::{Clock, System};
 use crate::identity::Claimant;
 use crate::otel::context::TraceContext;
@@ -21,7 +22,8 @@ use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SpanProce
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Weak, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long the drop of the last user of an export waits for it.
@@ -44,12 +46,12 @@ pub(in crate::otel) struct Pipeline {
 
 impl Pipeline {
     /// `None` where nothing is to leave the process.
-    pub(in crate::otel) fn start(settings: Settings) -> Result<Option<Arc<Self>>, OtelError> {
+    pub(in crate::otel) fn start(settings: &Settings) -> Result<Option<Arc<Self>>, OtelError> {
         if settings.traces.is_none() && settings.metrics.is_none() {
             return Ok(None);
         }
         // Where there is no more room for threads, OpenTelemetry panics.
-        let built = catch_unwind(AssertUnwindSafe(|| Self::build(&settings)));
+        let built = catch_unwind(AssertUnwindSafe(|| Self::build(settings)));
         let panicked = |_| Err(OtelError::Exporter("its threads could not be started".to_owned()));
         built.unwrap_or_else(panicked).map(|pipeline| Some(Arc::new(pipeline)))
     }
@@ -113,19 +115,22 @@ impl Pipeline {
         }
     }
 
-    /// What is kept of a call from its beginning. Without `caller` its span is not exported here.
-    pub(in crate::otel) fn began<X: Claimant>(
+    /// What is kept of a call from its beginning; without detail its span is not exported here.
+    #[expect(clippy::unused_self, reason = "the one that does not export has to be asked, too")]
+    pub(in crate::otel) fn began(&self, work: Work, place: &TraceContext, at: Instant) -> Began {
+        let (ids, is_sampled) = (place.ids(), place.is_sampled());
+        Began { at, work, ids, is_sampled, detail: None, has_ended: false }
+    }
+
+    /// What the span of a call has from its beginning; `None` where there will be none.
+    pub(in crate::otel) fn detail<X: Claimant>(
         &self,
         call: &Call<X>,
         place: &TraceContext,
-        caller: Option<Option<Caller>>,
-        at: Instant,
-    ) -> Began {
-        let ids = place.ids();
-        let is_sampled = place.is_sampled() && caller.is_some();
-        let may_be_told = is_sampled || self.sampling.error.takes(ids.trace_id);
-        let caller = caller.filter(|_| may_be_told && self.spans.is_some());
-        let detail = caller.map(|caller| {
+        caller: Option<&Caller>,
+    ) -> Option<Box<Detail>> {
+        let may_be_told = place.is_sampled() || self.sampling.error.takes(place.ids().trace_id);
+        let detail = || {
             Box::new(Detail {
                 server: Arc::clone(&call.server),
                 tool: call.tool.bounded(),
@@ -135,8 +140,8 @@ impl Pipeline {
                 arguments: self.arguments.and_then(|max| arguments(call, max)),
                 result: None,
             })
-        });
-        Began { at, work: call.work, ids, is_sampled, detail, has_ended: false }
+        };
+        (may_be_told && self.spans.is_some()).then(detail)
     }
 
     pub(in crate::otel) fn result_room(&self) -> Option<usize> {
@@ -149,10 +154,8 @@ impl Pipeline {
             instruments.count(began.work, told, took);
         }
         let Some(mut detail) = began.detail.take() else { return };
-        let is_wanted = match told.status {
-            Status::Ok => began.is_sampled,
-            _ => began.is_sampled || self.sampling.error.takes(began.ids.trace_id),
-        };
+        let is_wanted = began.is_sampled
+            || told.status != Status::Ok && self.sampling.error.takes(began.ids.trace_id);
         let Some(spans) = self.spans.as_ref().filter(|_| is_wanted) else { return };
         if self.has_ended.load(Ordering::Acquire) {
             self.counts.too_late();
@@ -167,9 +170,9 @@ impl Pipeline {
         }
     }
 
-    pub(in crate::otel) fn synced(&self, took: Duration) {
+    pub(in crate::otel) fn synced(&self, file: SyncedFile, took: Duration) {
         if let Some(instruments) = &self.instruments {
-            instruments.synced(took);
+            instruments.synced(file, took);
         }
     }
 
@@ -179,6 +182,9 @@ impl Pipeline {
     }
 
     pub(in crate::otel) fn flush(&self, _: Duration) -> Result<(), String> {
+        if self.has_ended.load(Ordering::Acquire) {
+            return Ok(());
+        }
         let spans = self.spans.as_ref().map_or(Ok(()), SpanProcessor::force_flush);
         let metrics = self.instruments.as_ref().map_or(Ok(()), Instruments::flush);
         spans.and(metrics).map_err(|error| error.to_string())
@@ -189,20 +195,41 @@ impl Pipeline {
         if self.has_ended.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let metrics = self.instruments.as_ref().map_or(Ok(()), |it| it.shutdown(within));
-        let spans = self.spans.as_ref().map_or(Ok(()), |it| it.shutdown_with_timeout(within));
-        match spans.and(metrics) {
-            Ok(()) | Err(OTelSdkError::AlreadyShutdown) => Ok(()),
-            Err(error) => Err(error.to_string()),
+        end(self.spans.as_ref(), self.instruments.as_ref(), within)
+    }
+}
+
+/// On a thread of its own: the last user may be a thread of the export, which cannot wait for itself.
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        if *self.has_ended.get_mut() {
+            return;
+        }
+        let (spans, instruments) = (self.spans.take(), self.instruments.take());
+        let (done, ended) = mpsc::channel();
+        let thread = thread::Builder::new().name("sec0-otel-end".to_owned());
+        let started = thread.spawn(move || {
+            // Whoever waited may have gone.
+            let (Ok(()) | Err(_)) =
+                done.send(end(spans.as_ref(), instruments.as_ref(), DROPPED_WITHIN));
+        });
+        let ended = started.map(|_thread| ended.recv_timeout(DROPPED_WITHIN));
+        if !matches!(ended, Ok(Ok(Ok(())))) {
+            tracing::warn!("not all telemetry was exported when its last user was dropped");
         }
     }
 }
 
-impl Drop for Pipeline {
-    fn drop(&mut self) {
-        if let Err(error) = self.shutdown(DROPPED_WITHIN) {
-            tracing::warn!(%error, "not all telemetry was exported at the end");
-        }
+fn end(
+    spans: Option<&BatchSpanProcessor>,
+    instruments: Option<&Instruments>,
+    within: Duration,
+) -> Result<(), String> {
+    let metrics = instruments.map_or(Ok(()), |it| it.shutdown(within));
+    let spans = spans.map_or(Ok(()), |it| it.shutdown_with_timeout(within));
+    match spans.and(metrics) {
+        Ok(()) | Err(OTelSdkError::AlreadyShutdown) => Ok(()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -1,5 +1,5 @@
 use super::caller::span_context;
-use crate::call::{Found, Seen, Status as CallStatus};
+use crate::call::{Found, Seen, Status as CallStatus, ToolVersion};
 use crate::identity::Traceparent;
 use crate::otel::context::TraceContext;
 use crate::otel::live::{Began, Detail};
@@ -86,7 +86,7 @@ fn attributes(began: &Began, detail: &mut Detail, told: &Told<'_>) -> Vec<KeyVal
 /// What the record of the call says, too.
 fn of_record(put: &mut Attributes, seen: &Seen) {
     put.fixed("sec0.decision", seen.decision.as_str());
-    put.maybe("sec0.tool.version", seen.version.as_ref().map(|version| version.as_str()));
+    put.maybe("sec0.tool.version", seen.version.as_ref().map(ToolVersion::as_str));
     if let Some(operation) = seen.operation {
         put.fixed("sec0.op", operation.op.as_str());
         put.flag("sec0.side_effect", operation.side_effect);
