@@ -626,3 +626,55 @@ async fn a_policy_that_demands_telemetry_needs_its_parts_and_one_that_forbids_it
     layer.try_shutdown().await.unwrap();
     assert!(collector.taken.lock().unwrap().is_empty());
 }
+
+/// Keeps what a program exports by itself.
+#[derive(Debug, Clone, Default)]
+struct Kept(Arc<Mutex<Vec<opentelemetry_sdk::trace::SpanData>>>);
+
+impl opentelemetry_sdk::trace::SpanExporter for Kept {
+    async fn export(
+        &self,
+        batch: Vec<opentelemetry_sdk::trace::SpanData>,
+    ) -> opentelemetry_sdk::error::OTelSdkResult {
+        self.0.lock().unwrap().extend(batch);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn where_the_program_exports_its_own_spans_the_record_has_their_ids_and_none_is_told_twice() {
+    use opentelemetry::trace::TracerProvider as _;
+    use tracing_subscriber::layer::SubscriberExt as _;
+    let kept = Kept::default();
+    let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder()
+        .with_simple_exporter(kept.clone())
+        .build();
+    let bridge = tracing_opentelemetry::layer().with_tracer(provider.tracer("program"));
+    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(bridge));
+    let (collector, site) = (Collector::start().await, Site::default());
+    let layer = layer_with(&site, &Rules::enforce(), collector.otel());
+    let server = demo()
+        .tool(tool("add", Some("1.0")), |_| async {
+            tracing::info_span!("inner").in_scope(|| ());
+            let place = TraceContext::current().unwrap();
+            CallToolResult::success(vec![ContentBlock::text(place.traceparent())])
+        })
+        .layer(layer.clone());
+    let mut context = detached_context();
+    context.meta.0.0.insert("traceparent".to_owned(), TRACEPARENT.into());
+    ask_in(&server, "add", json!({}), context).await.unwrap();
+    let lines = site.close(&layer).await;
+    drop(guard);
+
+    let spans = kept.0.lock().unwrap().clone();
+    let call = spans.iter().find(|span| span.name == "tools/call add").unwrap();
+    let ids = (call.span_context.trace_id().to_string(), call.span_context.span_id().to_string());
+    assert_eq!(ids.0, "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!(call.parent_span_id.to_string(), "00f067aa0ba902b7");
+    assert_eq!(lines.only()["trace_id"], ids.0);
+    assert_eq!(lines.only()["span_id"], ids.1);
+    let inner = spans.iter().find(|span| span.name == "inner").unwrap();
+    assert_eq!(inner.parent_span_id, call.span_context.span_id());
+    assert_eq!(collector.spans(), []);
+    assert!(collector.metrics().contains_key("sec0.calls"));
+}
