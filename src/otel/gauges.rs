@@ -20,8 +20,8 @@ pub struct Reading {
     pub audit_queue: u64,
     /// Calls under way.
     pub calls_under_way: u64,
-    /// Whether the log can be written now.
-    pub is_recording: bool,
+    /// Whether the log cannot be written now.
+    pub is_failing: bool,
     /// The circuits of the tools; none where nothing opens one.
     pub circuits: Vec<CircuitReading>,
 }
@@ -30,8 +30,8 @@ pub struct Reading {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CircuitReading {
-    /// Whose tool it is.
-    pub server: Arc<ServerIdent>,
+    /// Whose tool it is, where that is known yet.
+    pub server: Option<Arc<ServerIdent>>,
     /// The frozen tool.
     pub tool: Box<str>,
     /// Open while it is tried, too.
@@ -40,7 +40,7 @@ pub struct CircuitReading {
 
 impl CircuitReading {
     /// The circuit of this tool.
-    pub fn new(server: Arc<ServerIdent>, tool: Box<str>, state: CircuitState) -> Self {
+    pub fn new(server: Option<Arc<ServerIdent>>, tool: Box<str>, state: CircuitState) -> Self {
         Self { server, tool, state }
     }
 }

@@ -153,11 +153,11 @@ impl Telemetry {
     #[expect(clippy::unused_self, reason = "the one that exports needs it")]
     pub(crate) fn begin<X: Claimant>(
         &self,
-        _: &Call<X>,
+        call: &Call<X>,
         _: &Span,
         _: impl FnOnce() -> Instant,
     ) -> (TraceContext, Option<Box<Live>>) {
-        (TraceContext::new(mint(), false), None)
+        (TraceContext::new(mint(call.span), false), None)
     }
 
     /// A call begins: its place in the trace, and what its end is to be told to.
@@ -170,10 +170,10 @@ impl Telemetry {
     ) -> (TraceContext, Option<Box<Live>>) {
         use super::export::{Caller, bridge};
         if self.pipeline.is_none() && !bridge::may_be_at(span) {
-            return (TraceContext::new(mint(), false), None);
+            return (TraceContext::new(mint(call.span), false), None);
         }
-        let caller = Caller::of(&call.door);
-        let bridged = bridge::place(span, caller.as_ref());
+        let caller = Caller::of(call);
+        let bridged = bridge::place(span, caller.as_ref().filter(|caller| !caller.is_own));
         let live = |pipeline: &Arc<Pipeline>, began| {
             Some(Box::new(Live { pipeline: Arc::clone(pipeline), began }))
         };
@@ -185,20 +185,22 @@ impl Telemetry {
             }
             (Some(context), None) => (context, None),
             (None, Some(pipeline)) => {
-                let context = pipeline.place(caller.as_ref(), mint());
+                let context = pipeline.place(caller.as_ref(), mint(call.span));
                 let mut began = pipeline.began(call.work, &context, now());
                 began.detail = pipeline.detail(call, &context, caller.as_ref());
                 (context, live(pipeline, began))
             }
-            (None, None) => (TraceContext::new(mint(), false), None),
+            (None, None) => (TraceContext::new(mint(call.span), false), None),
         }
     }
 }
 
-/// Fresh ids. They are unique, not secret: what must not be guessed is never a trace id.
-fn mint() -> SpanIds {
+/// Fresh ids, in the trace that the door goes on with if there is one. They are unique, not secret:
+/// what must not be guessed is never a trace id.
+fn mint(SpanIds { trace_id, .. }: SpanIds) -> SpanIds {
     // Never all zero, which Trace Context calls invalid.
-    let trace_id = fastrand::u128(1..).to_be_bytes();
+    let fresh = || fastrand::u128(1..).to_be_bytes();
+    let trace_id = if trace_id == [0; 16] { fresh() } else { trace_id };
     let span_id = fastrand::u64(1..).to_be_bytes();
     SpanIds::new(trace_id, span_id)
 }

@@ -21,16 +21,17 @@ impl Shared {
 
     fn circuits(&self) -> Vec<CircuitReading> {
         let regime = self.regime.load();
-        let Some((circuits, server)) = regime.circuits.as_ref().zip(self.frozen_of.get()) else {
-            return Vec::new();
-        };
-        let states = circuits.states().into_iter();
-        states.map(|(tool, state)| CircuitReading::new(Arc::clone(server), tool, state)).collect()
+        let states = regime.circuits.iter().flat_map(|circuits| circuits.states());
+        let server = || self.frozen_of.get().cloned();
+        states.map(|(tool, state)| CircuitReading::new(server(), tool, state)).collect()
     }
 }
 
 impl Gauges for Shared {
     fn read(&self) -> Reading {
+        if self.is_beside {
+            return Reading { circuits: self.circuits(), ..Reading::default() };
+        }
         let counted = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let log = self.log.as_ref();
         Reading {
@@ -38,7 +39,7 @@ impl Gauges for Shared {
             calls_held: self.approvals.as_ref().map_or(0, |it| counted(it.held())),
             audit_queue: log.map_or(0, |log| counted(log.unwritten())),
             calls_under_way: log.map_or(0, |log| counted(log.under_way())),
-            is_recording: log.map(Log::health) == Some(Health::Working),
+            is_failing: log.map(Log::health) != Some(Health::Working),
             circuits: self.circuits(),
         }
     }

@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     /// Who is told of calls.
     pub(super) telemetry: Telemetry,
+    /// Log and approvals are another layer's, which tells how they stand.
+    pub(super) is_beside: bool,
     pub(super) manner: Manner,
     /// Calls run also while they cannot be recorded; they are counted.
     pub(super) runs_unrecorded: bool,
@@ -110,6 +112,8 @@ impl Shared {
             log: self.log.clone(),
             modes: self.modes,
             digest_key: self.digest_key.clone(),
+            telemetry: self.telemetry.clone(),
+            is_beside: true,
             clock: Arc::clone(&self.clock),
             manner: self.manner.clone(),
             runs_unrecorded: self.runs_unrecorded,

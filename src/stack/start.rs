@@ -221,6 +221,7 @@ impl Sec0Options {
             digest_key: self.digest_key,
             clock: self.clock,
             telemetry: self.telemetry,
+            is_beside: false,
             manner: self.manner,
             admission_wait: self.admission_wait,
             max_arguments: self.max_arguments,

@@ -1,3 +1,4 @@
+use crate::call::Call;
 use crate::identity::{ClaimName, Claimant, Said, Traceparent, read_traceparent};
 use crate::otel::context::TraceContext;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
@@ -9,12 +10,17 @@ use std::sync::Arc;
 pub(in crate::otel) struct Caller {
     pub(in crate::otel) parent: Traceparent,
     pub(in crate::otel) state: Option<Arc<str>>,
+    /// It is a span of this program, which the door vouches for.
+    pub(in crate::otel) is_own: bool,
 }
 
 impl Caller {
-    /// `None` where there is no `traceparent` that is valid.
-    pub(in crate::otel) fn of(door: &impl Claimant) -> Option<Self> {
-        let Said::Text(text) = door.claim(ClaimName::Traceparent) else { return None };
+    /// `None` where there is no `traceparent` that is valid, and the door goes on with no trace.
+    pub(in crate::otel) fn of<X: Claimant>(call: &Call<X>) -> Option<Self> {
+        let door = &call.door;
+        let Said::Text(text) = door.claim(ClaimName::Traceparent) else {
+            return Self::within(call);
+        };
         let parent = (text.len() <= 256).then(|| read_traceparent(&text)).flatten()?;
         let state = match door.tracestate() {
             // Bounded and checked where it is handed on, so there.
@@ -24,7 +30,19 @@ impl Caller {
             }
             Said::Nothing | Said::Unusable(_) => None,
         };
-        Some(Self { parent, state })
+        Some(Self { parent, state, is_own: false })
+    }
+
+    /// The cause, where it lies in the trace that the door goes on with.
+    fn within<X: Claimant>(call: &Call<X>) -> Option<Self> {
+        let text = |name| match call.door.claim(name) {
+            Said::Text(text) => Some(text),
+            Said::Nothing | Said::Unusable(_) => None,
+        };
+        let (trace, span) = (text(ClaimName::CauseTrace)?, text(ClaimName::CauseSpan)?);
+        let parent = read_traceparent(&format!("00-{trace}-{span}-00"))?;
+        let is_own = parent.ids.trace_id == call.span.trace_id;
+        is_own.then_some(Self { parent, state: None, is_own })
     }
 
     /// The same, as OpenTelemetry has it.

@@ -174,7 +174,7 @@ fn observe(meter: &Meter, watched: &Watched, counts: &Arc<Counts>) {
     });
     gauge("sec0.calls.active", "{call}", "calls under way", |it| Some(it.calls_under_way));
     gauge("sec0.audit.failing", "{log}", "logs that cannot be written now", |it| {
-        Some(u64::from(!it.is_recording))
+        Some(u64::from(it.is_failing))
     });
     breakers(meter, watched);
     let counts = Arc::clone(counts);
@@ -201,8 +201,11 @@ fn breakers(meter: &Meter, watched: &Watched) {
             for circuit in readings(&watched).iter().flat_map(|reading| &reading.circuits) {
                 let is_open = circuit.state == CircuitState::Open;
                 let tool = KeyValue::new("gen_ai.tool.name", circuit.tool.to_string());
-                let server = KeyValue::new("sec0.server.name", circuit.server.name().to_owned());
-                observer.observe(u64::from(is_open), &[server, tool]);
+                let server = circuit.server.as_ref();
+                let server = server
+                    .map(|server| KeyValue::new("sec0.server.name", server.name().to_owned()));
+                let attributes: Vec<_> = server.into_iter().chain([tool]).collect();
+                observer.observe(u64::from(is_open), &attributes);
             }
         })
         .build();

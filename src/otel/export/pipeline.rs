@@ -98,14 +98,16 @@ impl Pipeline {
 
     /// The caller whose trace a call goes on with; `None` where it begins one of its own.
     pub(in crate::otel) fn parent<'c>(&self, caller: Option<&'c Caller>) -> Option<&'c Caller> {
-        caller.filter(|_| !self.links_callers)
+        caller.filter(|caller| caller.is_own || !self.links_callers)
     }
 
     /// The place of a new call: in the trace of its caller, or in one of its own.
     pub(in crate::otel) fn place(&self, caller: Option<&Caller>, minted: SpanIds) -> TraceContext {
         let parent = self.parent(caller);
         let trace_id = parent.map_or(minted.trace_id, |caller| caller.parent.ids.trace_id);
-        let said = parent.filter(|_| self.sampling.by_parent).map(|it| it.parent.is_sampled);
+        // Of a span of its own the program has decided by the same trace.
+        let asked = parent.filter(|caller| self.sampling.by_parent && !caller.is_own);
+        let said = asked.map(|caller| caller.parent.is_sampled);
         let is_sampled =
             self.spans.is_some() && said.unwrap_or_else(|| self.sampling.success.takes(trace_id));
         let place = TraceContext::new(SpanIds::new(trace_id, minted.span_id), is_sampled);

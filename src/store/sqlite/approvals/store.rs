@@ -178,7 +178,7 @@ impl ApprovalStore for SqliteApprovals {
     }
 
     fn pending(&self) -> Answer<Option<u64>> {
-        self.look(|db| rows::count_pending(db).map(Some))
+        self.look(|db| rows::count(db, true).map(Some))
     }
 
     fn lines(&self, stream: &str, after: u64) -> Answer<Vec<Line>> {
