@@ -34,8 +34,16 @@ pub struct Otel {
     pub(super) queue: Option<usize>,
     pub(super) timeout: Option<Duration>,
     pub(super) metrics_every: Option<Duration>,
-    pub(super) without_metrics: bool,
-    pub(super) is_off: bool,
+    pub(super) signals: Signals,
+}
+
+/// What is exported.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Signals {
+    #[default]
+    SpansAndMetrics,
+    Spans,
+    Nothing,
 }
 
 impl Otel {
@@ -150,7 +158,7 @@ impl Otel {
     /// Exports spans alone.
     #[must_use]
     pub fn without_metrics(mut self) -> Self {
-        self.without_metrics = true;
+        self.signals = Signals::Spans;
         self
     }
 
@@ -169,7 +177,7 @@ impl Otel {
 
     /// The same, checked and then not exported.
     pub(crate) fn off(mut self) -> Self {
-        self.is_off = true;
+        self.signals = Signals::Nothing;
         self
     }
 

@@ -1,5 +1,5 @@
 use super::error::OtelError;
-use super::options::Otel;
+use super::options::{Otel, Signals};
 use super::ratio::Ratio;
 use http::{HeaderName, HeaderValue};
 use std::time::Duration;
@@ -75,11 +75,12 @@ impl Settings {
             }
         };
         let is_none = |name: &str| variable(name).is_some_and(|value| value == "none");
-        let is_off = otel.is_off
+        let is_off = otel.signals == Signals::Nothing
             || variable("OTEL_SDK_DISABLED").is_some_and(|it| it.eq_ignore_ascii_case("true"));
         let traces = place("TRACES", "v1/traces")?;
         let metrics = place("METRICS", "v1/metrics")?;
-        let has_metrics = !otel.without_metrics && !is_none("OTEL_METRICS_EXPORTER");
+        let has_metrics =
+            otel.signals == Signals::SpansAndMetrics && !is_none("OTEL_METRICS_EXPORTER");
         let mut attributes = from_variable.clone();
         attributes.extend(otel.attributes.iter().cloned());
         Ok(Self {

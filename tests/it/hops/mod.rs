@@ -7,5 +7,5 @@ mod context;
 mod invoked;
 mod judged;
 mod place;
-mod support;
+pub(crate) mod support;
 mod sync;
