@@ -163,11 +163,11 @@ fn web(endpoint: &str) -> Result<(), OtelError> {
     let Ok(url) = Url::parse(endpoint) else { return wrong("is no URL") };
     if url.scheme() == "https" {
         return wrong(
-            "is `https`, which is not built in; send to a collector nearby, which speaks TLS to others",
+            "is https, which is not built in; send to a collector nearby, which speaks TLS to others",
         );
     }
     if url.scheme() != "http" {
-        return wrong("is no `http` URL");
+        return wrong("is no http URL");
     }
     if !url.username().is_empty() || url.password().is_some() {
         return wrong("has a user or a password in it, which belong into a header");
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_and_no_secret_shown() {
         for (otel, says) in [
-            (whole().endpoint("collector:4318"), "is no `http` URL"),
+            (whole().endpoint("collector:4318"), "is no http URL"),
             (whole().endpoint("https://c"), "which is not built in"),
             (whole().endpoint("c"), "is no URL"),
             (whole().endpoint("http://a:hunter2@c"), "a user or a password"),
