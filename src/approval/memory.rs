@@ -182,6 +182,10 @@ impl ApprovalStore for MemoryApprovals {
         })
     }
 
+    fn pending(&self) -> Answer<Option<u64>> {
+        self.look(|held| u64::try_from(held.undecided.len()).ok())
+    }
+
     fn lines(&self, stream: &str, after: u64) -> Answer<Vec<Line>> {
         self.look(|held| {
             let lines = held.lines.range((stream.into(), after.saturating_add(1))..);

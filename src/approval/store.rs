@@ -121,6 +121,11 @@ pub trait ApprovalStore: fmt::Debug + Send + Sync {
     /// keeps its own number.
     fn stirred(&self, seen: u64) -> Answer<u64>;
 
+    /// How many escalations nothing has decided; `None` where the store does not count them.
+    fn pending(&self) -> Answer<Option<u64>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// Whether what is kept survives the end of this process.
     fn is_durable(&self) -> bool;
 }

@@ -90,9 +90,7 @@ impl Log {
         }
         let (pace, clock) = (Pace::of(&options), options.clock);
         let journal = match &past.home {
-            Some(home) if options.has_journal => {
-                Some(start_journal(home, &clock, past.found.epoch, past.chain.seq)?)
-            }
+            Some(home) if options.has_journal => Some(start_journal(home, &clock, &past, &pace)?),
             Some(_) | None => None,
         };
         let shared = Arc::new(Shared::new(options.capacity, options.refused_capacity));
@@ -299,6 +297,16 @@ impl Log {
         self.0.shared.health()
     }
 
+    /// Records that were pushed and are not written.
+    pub fn unwritten(&self) -> usize {
+        self.0.shared.unwritten()
+    }
+
+    /// Calls that were admitted and have not ended.
+    pub fn under_way(&self) -> usize {
+        self.0.shared.in_flight()
+    }
+
     /// What takes the payloads of calls, where they are to be kept as they are; they go into the
     /// record with [`Facts::payloads`].
     pub fn capture(&self) -> Option<&Capture> {
@@ -417,12 +425,13 @@ fn spawn(writer: Writer, runtime: Option<Handle>) -> Result<JoinHandle<()>, Open
 fn start_journal(
     (disk, stream): &(Arc<dyn Disk>, Stream),
     clock: &Arc<dyn Clock>,
-    last_epoch: u64,
-    next_seq: u64,
+    past: &Past,
+    pace: &Pace,
 ) -> Result<Arc<Journal>, OpenError> {
     // A disk that does not count, or lost the count with its power, has the files to count on.
-    let epoch = disk.epoch().max(last_epoch.saturating_add(1));
+    let epoch = disk.epoch().max(past.found.epoch.saturating_add(1));
     let (disk, clock) = (Arc::clone(disk), Arc::clone(clock));
-    let journal = journal::start(disk, stream.journal(), clock, epoch, next_seq);
+    let watch = pace.watch.clone();
+    let journal = journal::start(disk, stream.journal(), clock, (epoch, past.chain.seq), watch);
     journal.map(Arc::new).map_err(OpenError::Thread)
 }

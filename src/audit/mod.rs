@@ -40,6 +40,7 @@ mod memory;
 
 // The way there.
 mod behind;
+mod sync_watch;
 mod journal;
 mod leftovers;
 mod ledger;
@@ -81,6 +82,7 @@ pub use queue::{Health, Slot};
 pub use raw::{Capture, Direction, RawContext, RawPayloads};
 pub use sink::{AuditSink, Cut, Tail};
 pub use stream::{BadWriterId, Stream};
+pub use sync_watch::{SyncWatch, SyncedFile};
 pub use tree::{LinePlace, LineSigned, RunLink, RunNode, RunRecord, RunTree};
 pub use verify::{
     ApprovalCheck, ProveError, Proven, Totals, Verifier, prove, verify_dir, verify_line,

@@ -2,6 +2,7 @@ use super::aside::Wanted;
 use super::envelope::Site;
 use super::raw::RawPayloads;
 use super::sink::AuditSink;
+use super::sync_watch::SyncWatch;
 use crate::call::LineSigning;
 use crate::clock::{Clock, System};
 use crate::sign::{PublicKey, Signer};
@@ -33,6 +34,7 @@ pub struct LogOptions {
     pub(super) former_keys: Vec<PublicKey>,
     pub(super) agent_copies: Option<usize>,
     pub(super) raw: Option<RawPayloads>,
+    pub(super) sync_watch: Option<SyncWatch>,
 }
 
 impl LogOptions {
@@ -59,7 +61,15 @@ impl LogOptions {
             former_keys: Vec::new(),
             agent_copies: None,
             raw: None,
+            sync_watch: None,
         }
+    }
+
+    /// Who hears how long each sync took.
+    #[must_use]
+    pub fn sync_watch(mut self, watch: Option<SyncWatch>) -> Self {
+        self.sync_watch = watch;
+        self
     }
 
     /// Where the time comes from. Default: the machine.

@@ -9,6 +9,7 @@ use super::queue::{Ended, Entry, Health, Phase, Rest, Shared};
 use super::retention::{Retention, Turn};
 use super::signing::{NoCheckpoint, Sealer};
 use super::sink::AuditSink;
+use super::sync_watch::{SyncWatch, SyncedFile};
 use crate::call::LineSigning;
 use crate::clock::Clock;
 use std::collections::VecDeque;
@@ -47,13 +48,15 @@ pub(super) struct Writer {
 }
 
 /// How fast the writer does what.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Pace {
     pub(super) batch_lines: usize,
     pub(super) linger: Duration,
     pub(super) sign_deadline: Duration,
     pub(super) sync_every: Duration,
     pub(super) checkpoint_every: Duration,
+    /// Who hears how long a sync took.
+    pub(super) watch: Option<SyncWatch>,
 }
 
 impl Pace {
@@ -69,6 +72,7 @@ impl Pace {
             sign_deadline: options.sign_deadline,
             sync_every: options.sync_every,
             checkpoint_every: options.checkpoint_every.unwrap_or(period),
+            watch: options.sync_watch.clone(),
         }
     }
 }
@@ -380,7 +384,12 @@ impl Writer {
         if self.dirty.since.is_none() {
             return Ok(());
         }
+        let began = self.clock.monotonic();
         without_panic(|| self.sink.sync()).map_err(|error| Blocked::by(&error))?;
+        if let Some(watch) = &self.pace.watch {
+            let took = self.clock.monotonic().saturating_duration_since(began);
+            watch.hear(SyncedFile::Log, took);
+        }
         self.dirty.since = None;
         self.dirty.lines = 0;
         if let Some(journal) = &self.journal {

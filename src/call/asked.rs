@@ -2,6 +2,7 @@ use super::hop::HopIdent;
 use super::name::{ServerIdent, ToolName};
 use super::span::SpanIds;
 use super::token::ApprovalToken;
+use super::work::Work;
 use std::fmt;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,8 @@ pub struct Call<X = ()> {
     pub arguments: Option<Arguments>,
     /// Fires when the caller gives up. A waiting step stops; a running handler is not dropped.
     pub cancel: CancellationToken,
+    /// What kind of work it asks for: names its span.
+    pub work: Work,
     /// The ids of the span of this call: minted by `trace`, all zero before. A door that goes on with
     /// a trace of its own puts the id of that trace here.
     pub span: SpanIds,
@@ -51,6 +54,7 @@ impl<X> Call<X> {
             tool,
             arguments: None,
             cancel,
+            work: Work::default(),
             span: SpanIds::default(),
             approval: None,
             hop: None,
@@ -63,6 +67,13 @@ impl<X> Call<X> {
     #[must_use]
     pub fn with_arguments(mut self, arguments: Option<Arguments>) -> Self {
         self.arguments = arguments;
+        self
+    }
+
+    /// The same call, of another kind of work than `tools/call`.
+    #[must_use]
+    pub fn of_work(mut self, work: Work) -> Self {
+        self.work = work;
         self
     }
 
@@ -85,6 +96,7 @@ impl<X> Call<X> {
             tool: self.tool.clone(),
             arguments: self.arguments.clone(),
             cancel: self.cancel.clone(),
+            work: self.work,
             span: self.span,
             approval: self.approval.clone(),
             hop: self.hop.clone(),

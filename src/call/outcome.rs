@@ -3,6 +3,7 @@ use super::escalated::Escalated;
 use super::found::{Found, keep};
 use super::question::Question;
 use super::reason::Reason;
+use super::seen::Seen;
 use super::span::SpanIds;
 use serde::Serialize;
 use std::fmt;
@@ -418,11 +419,13 @@ pub struct Outcome<R> {
     /// The state that goes to the client in place of the tool's own, which is kept under it; `None`
     /// where the tool's goes out as it is.
     pub next_round: Option<Box<str>>,
+    /// What telemetry may say of it; `None` where nobody listens.
+    pub seen: Option<Box<Seen>>,
 }
 
 impl<R> Outcome<R> {
     /// The call of `span` ended so.
     pub fn new(span: SpanIds, end: End<R>) -> Self {
-        Self { span, end, dedupe: None, next_round: None }
+        Self { span, end, dedupe: None, next_round: None, seen: None }
     }
 }

@@ -25,6 +25,7 @@ mod environment;
 mod error;
 mod hop;
 mod key;
+mod otel;
 mod path;
 mod read;
 mod reader;

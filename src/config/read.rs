@@ -2,6 +2,7 @@ use super::environment::{Lookup, Written, expand};
 use super::error::ConfigProblem;
 use super::hop::{self, Around};
 use super::key::key_dirs;
+use super::otel;
 use super::path::WrittenPath;
 use super::said::{Said, quoted};
 use super::schema::{FLAT, STANDARD};
@@ -92,6 +93,7 @@ impl Reading<'_> {
             token: root.section("auth").text("svcToken"),
             written: root.written,
         };
+        let otel = otel::read(root, &mut self.problems);
         let hops = hop::read(hops, &around, (&mut self.problems, &mut self.warnings));
         let (sec0_dir, signer_path) = self.places(root)?;
         Some(Config {
@@ -110,6 +112,7 @@ impl Reading<'_> {
                 }
             },
             warnings: Vec::new(),
+            otel,
             tenant,
             environment,
             client_name,

@@ -3,6 +3,7 @@ use super::hop::{Hop, HopError, HopType};
 use super::path::WrittenPath;
 use super::said::Said;
 use super::written::{Config, Environment, Form, WithoutPolicy};
+use crate::otel::Otel;
 use crate::policy::reading::{Place, nearest};
 use crate::sign::LocalDevSigner;
 use std::collections::BTreeMap;
@@ -154,6 +155,12 @@ impl Resolved {
     /// What becomes of hops where there is no policy.
     pub fn without_policy(&self) -> WithoutPolicy {
         self.config.without_policy.unwrap_or_default()
+    }
+
+    /// `otel`: what [`Sec0Options::otel`](crate::stack::Sec0Options::otel) takes; `None` where
+    /// telemetry goes nowhere.
+    pub fn otel(&self) -> Option<&Otel> {
+        self.config.otel()
     }
 
     /// Where the control plane is, without a slash at the end.

@@ -7,7 +7,7 @@ use crate::policy::reading::Shape::{Flag, List, OneOf, Open, Section, Text};
 use crate::policy::reading::Unless::{Absent, Is, Off};
 use crate::policy::reading::{AMOUNT, Document, Key, Shape, WORDS, deny_on};
 
-const EXPORT: &str = "the export of telemetry is not built yet";
+const ELSEWHERE: &str = "the endpoint of telemetry is `otel.endpoint`";
 const UPLOAD: &str = "the export of the log is not built yet";
 const CONTROL: &str = "the policy of a control plane is not fetched yet; `app.policy` names a file";
 
@@ -23,7 +23,7 @@ pub(super) const STANDARD: Document = Document {
         Key::new("auth", Section(&[Key::new("sec0ApiKey", WORDS), Key::new("svcToken", SAID)])),
         Key::new("controlPlane", Section(CONTROL_PLANE)),
         Key::new("orchestrator", Section(ORCHESTRATOR_KEYS)),
-        Key::parts("otel", OTEL),
+        Key::new("otel", Section(OTEL)),
     ],
     home_of: |name| {
         Some(
@@ -61,7 +61,7 @@ pub(super) const FLAT: Document = Document {
         Key::new("app", Section(APP)),
         Key::new("auth", Section(&[Key::new("svcToken", SAID)])),
         Key::new("orchestrator", Section(ORCHESTRATOR_KEYS)),
-        Key::parts("otel", OTEL),
+        Key::new("otel", Section(OTEL)),
     ],
     home_of: |name| {
         Some(
@@ -99,7 +99,7 @@ const CONTROL_PLANE: &[Key] = &[
     Key::new("localSignerPath", SAID),
     Key::new("appenderDir", WORDS),
     Key::new("apiBaseUrl", SAID),
-    Key::later("otlpEndpoint", WORDS, Absent, EXPORT),
+    Key::later("otlpEndpoint", WORDS, Absent, ELSEWHERE),
     Key::parts("presign", &[Key::later("enabled", Flag, Off, UPLOAD)]),
 ];
 
@@ -116,11 +116,8 @@ const APPENDER: &[Key] = &[
 
 const ORCHESTRATOR_KEYS: &[Key] = &[Key::new("gatewayBaseUrl", URL)];
 
-const OTEL: &[Key] = &[
-    Key::later("endpoint", WORDS, Absent, EXPORT),
-    Key::later("serviceName", WORDS, Absent, EXPORT),
-    Key::later("environment", WORDS, Absent, EXPORT),
-];
+const OTEL: &[Key] =
+    &[Key::new("endpoint", URL), Key::new("serviceName", SAID), Key::new("environment", SAID)];
 
 /// The keys of a hop: those of its type, and those that all have.
 macro_rules! hop {

@@ -1,6 +1,7 @@
 use super::error::ConfigProblem;
 use super::hop::WrittenHop;
 use super::path::WrittenPath;
+use crate::otel::Otel;
 use crate::secret::Secret;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +26,7 @@ pub struct Config {
     pub(super) api_key: Option<Secret<String>>,
     pub(super) hops: BTreeMap<String, WrittenHop>,
     pub(super) key_dirs: Vec<PathBuf>,
+    pub(super) otel: Option<Otel>,
     pub(super) warnings: Vec<ConfigProblem>,
 }
 
@@ -102,6 +104,11 @@ impl Config {
     /// The file that `app.policy` names.
     pub fn policy(&self) -> Option<&WrittenPath> {
         self.policy.as_ref()
+    }
+
+    /// `otel`: where telemetry goes; `None` where it goes nowhere.
+    pub fn otel(&self) -> Option<&Otel> {
+        self.otel.as_ref()
     }
 
     /// The names of the hops, sorted.

@@ -237,12 +237,15 @@ fn layer_options(resolved: &Resolved) -> Result<Sec0Options, AppError> {
         client: resolved.client_name().map(Into::into),
         client_version: resolved.client_version().map(Into::into),
     };
-    let options = Sec0Options::new(policy(resolved)?)
+    let mut options = Sec0Options::new(policy(resolved)?)
         .program(program)
         .audit_dir(dir)
         .shared_signer(resolved.signer().clone())
         .agent_copies(AGENT_FILES)
         .record_agent_variables();
+    if let Some(otel) = resolved.otel() {
+        options = options.otel(otel.clone());
+    }
     Ok(options)
 }
 

@@ -4,7 +4,7 @@ use super::handover::{Handover, HopLeaf};
 use super::run::RunParts;
 use crate::call::{
     ApprovalToken, Arguments, Call, Hints, HopIdent, HopMember, Op, ServerIdent, SpanIds, ToolName,
-    ToolVersion,
+    ToolVersion, Work,
 };
 use crate::config::{Hop, HopType, Resolved, Strategy, WithoutPolicy};
 use crate::digest::Digest;
@@ -81,6 +81,7 @@ impl Running {
         let mut call = Call::new(Arc::clone(&self.server), tool, CancellationToken::new(), door)
             .with_arguments(asked.arguments);
         call.hop = Some(Arc::clone(&self.ident));
+        call.work = work(self.hop.kind);
         if let Some(trace) = asked.trace {
             call.span = SpanIds::new(trace.trace_id, [0; 8]);
         }
@@ -90,6 +91,18 @@ impl Running {
     pub(super) fn way(&self) -> Way {
         self.way.clone()
     }
+}
+
+/// In the words that OpenTelemetry has for agents.
+fn work(kind: HopType) -> Work {
+    Work::Inner(match kind {
+        HopType::Agent | HopType::Orchestrator => "invoke_agent",
+        HopType::Gateway
+        | HopType::Server
+        | HopType::Middleware
+        | HopType::Tool
+        | HopType::Skill => "execute_tool",
+    })
 }
 
 impl fmt::Debug for Running {

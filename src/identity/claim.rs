@@ -1,4 +1,5 @@
 use super::agent_state::MAX_HEADER;
+use super::carriage::Carriage;
 use super::principal::Origin;
 use super::verified::VerifiedPrincipal;
 use crate::call::{ApprovalToken, Unusable};
@@ -119,6 +120,17 @@ pub trait Claimant {
     /// Never made from what the caller said.
     fn verified(&self) -> Option<&VerifiedPrincipal> {
         None
+    }
+
+    /// The `tracestate` that goes with a `traceparent`, raw; where a header was sent several times,
+    /// all of it, joined by commas.
+    fn tracestate(&self) -> Said<'_> {
+        Said::Nothing
+    }
+
+    /// How the request came, for telemetry.
+    fn carriage(&self) -> Carriage {
+        Carriage::default()
     }
 
     /// Takes out the grant that the caller presents, and every other place where one may stand: who

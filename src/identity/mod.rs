@@ -12,14 +12,16 @@ mod principal;
 mod traceparent;
 pub mod agent_state;
 mod auth_context;
+mod carriage;
 mod claim;
 mod claims;
 
 #[cfg(test)]
 mod tests;
 
+pub use carriage::Carriage;
 pub use claim::{ClaimName, Claimant, Said};
 pub use claims::{Detail, claims, sent_idempotency_key};
 pub use principal::{Origin, Principal};
-pub use traceparent::parse_traceparent;
+pub use traceparent::{Traceparent, parse_traceparent, read_traceparent};
 pub use verified::{PrincipalError, VerifiedPrincipal};

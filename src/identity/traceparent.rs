@@ -1,20 +1,35 @@
 use crate::call::SpanIds;
 
-/// Reads a `traceparent` header (W3C Trace Context, level 1); `None` when it is not valid.
+/// A `traceparent` header (W3C Trace Context, level 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Traceparent {
+    /// Trace and span.
+    pub ids: SpanIds,
+    /// Whether the sender says that it records the trace.
+    pub is_sampled: bool,
+}
+
+/// Reads trace and span of a `traceparent` header; `None` when it is not valid.
 ///
 /// A version above `00` may carry more after the flags, behind a dash; version `ff` is invalid.
 pub fn parse_traceparent(text: &str) -> Option<SpanIds> {
+    Some(read_traceparent(text)?.ids)
+}
+
+/// As [`parse_traceparent`], with the flag.
+pub fn read_traceparent(text: &str) -> Option<Traceparent> {
     let mut parts = text.trim_matches([' ', '\t']).splitn(5, '-');
     let (version, trace_id, span_id, flags) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let [version] = hex::<1>(version)?;
-    let _: [u8; 1] = hex::<1>(flags)?;
+    let [flags] = hex::<1>(flags)?;
     let more = parts.next().is_some();
     if version == 0xff || (version == 0 && more) {
         return None;
     }
     let ids = SpanIds::new(hex(trace_id)?, hex(span_id)?);
-    ids.is_valid().then_some(ids)
+    ids.is_valid().then_some(Traceparent { ids, is_sampled: flags & 1 == 1 })
 }
 
 /// Reads a trace id: 32 lower-case hex digits, not all zero.
@@ -65,7 +80,9 @@ mod tests {
             format!("01-{TRACE}-{SPAN}-01-what-the-future-brings"),
         ];
         for text in &valid {
-            let ids = parse_traceparent(text).unwrap();
+            let read = read_traceparent(text).unwrap();
+            assert_eq!(read.is_sampled, text.contains("-01"), "{text}");
+            let ids = read.ids;
             assert_eq!(
                 (ids.trace_hex().to_string(), ids.span_hex().to_string()),
                 (TRACE.into(), SPAN.into())

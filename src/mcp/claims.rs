@@ -1,6 +1,6 @@
 use super::request::ToolRequest;
 use crate::call::{ApprovalToken, Unusable};
-use crate::identity::{ClaimName, Claimant, Origin, Said, VerifiedPrincipal};
+use crate::identity::{Carriage, ClaimName, Claimant, Origin, Said, VerifiedPrincipal};
 use http::HeaderMap;
 use http::request::Parts;
 use rmcp::RoleServer;
@@ -24,6 +24,38 @@ impl Claimant for ToolRequest {
     fn verified(&self) -> Option<&VerifiedPrincipal> {
         let nearest = self.context.extensions.get();
         nearest.or_else(|| parts(&self.context)?.extensions.get())
+    }
+
+    /// From where its `traceparent` is.
+    fn tracestate(&self) -> Said<'_> {
+        const NAME: &str = "tracestate";
+        match header(&self.context, ClaimName::Traceparent) {
+            Said::Nothing => {
+                let value = self.context.meta.0.0.get(NAME).and_then(|value| value.as_str());
+                value.map_or(Said::Nothing, |text| Said::Text(text.into()))
+            }
+            Said::Text(_) | Said::Unusable(_) => {
+                let Some(parts) = parts(&self.context) else { return Said::Nothing };
+                let sent = parts.headers.get_all(NAME).iter();
+                let texts: Vec<_> = sent.filter_map(|value| value.to_str().ok()).collect();
+                if texts.is_empty() { Said::Nothing } else { Said::Text(texts.join(",").into()) }
+            }
+        }
+    }
+
+    fn carriage(&self) -> Carriage {
+        let mut carriage = Carriage::default();
+        let parts = parts(&self.context);
+        carriage.request_id = Carriage::text(&self.context.id.to_string());
+        carriage.session_id = parts
+            .and_then(|parts| parts.headers.get("mcp-session-id")?.to_str().ok())
+            .and_then(Carriage::text);
+        carriage.protocol_version = self
+            .context
+            .protocol_version()
+            .and_then(|version| Carriage::text(&version.to_string()));
+        carriage.transport = Some(if parts.is_some() { "tcp" } else { "pipe" });
+        carriage
     }
 
     /// From the headers, else from `_meta`, in which the request and its parameters each have a part.

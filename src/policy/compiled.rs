@@ -4,6 +4,7 @@ use super::document::{Document, Mode, Retention, Said, Security};
 use super::entry::{Entry, Override};
 use super::error::{Place, Problem};
 use super::expose::Expose;
+use super::observability::Observability;
 use super::places::{self, Egress, EgressEntry, Pointer, Root, Roots, Scope};
 use super::rates::Rates;
 use super::rules::{ByTool, Rules};
@@ -46,6 +47,7 @@ pub struct Policy {
     digest_key_ref: Option<String>,
     retain_days: Option<u32>,
     store_raw_payloads: bool,
+    observability: Observability,
     lock_rule: Option<LockRule>,
     expose: Expose,
     warnings: Vec<Problem>,
@@ -141,6 +143,11 @@ impl Policy {
     /// ever.
     pub fn retain_days(&self) -> Option<u32> {
         self.retain_days
+    }
+
+    /// `observability`.
+    pub fn observability(&self) -> &Observability {
+        &self.observability
     }
 
     /// `privacy.store_raw_payloads`.
@@ -274,6 +281,7 @@ impl Policy {
             audit_modes: document.audit.modes(),
             line_signing: document.audit.signing,
             store_raw_payloads: document.privacy.store_raw_payloads,
+            observability: document.observability,
             lock_rule: document.registry.lock,
             expose: document.expose,
             retain_days: document.audit.retain_days(),

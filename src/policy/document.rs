@@ -1,5 +1,6 @@
 use super::expose::Expose;
 use super::limits::{CircuitBreakers, RateEntry};
+use super::observability::Observability;
 use super::words;
 use crate::call::{AuditMode, AuditModes, LineSigning, LockRule, Op, Reason};
 use serde::Deserialize;
@@ -27,6 +28,8 @@ pub(super) struct Document {
     pub(super) audit: Audit,
     #[serde(default)]
     pub(super) privacy: Privacy,
+    #[serde(default)]
+    pub(super) observability: Observability,
     #[serde(default)]
     pub(super) registry: Registry,
     #[serde(default)]

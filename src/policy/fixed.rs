@@ -16,6 +16,7 @@ impl Policy {
                 "privacy.store_raw_payloads",
                 self.stores_raw_payloads() == next.stores_raw_payloads(),
             ),
+            ("observability", self.observability() == next.observability()),
             ("registry.lock", self.lock_rule() == next.lock_rule()),
         ];
         compared.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key).collect()

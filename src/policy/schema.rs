@@ -10,8 +10,7 @@ use super::shape::Unless::{Absent, Is, Off, OffOr};
 use super::shape::{AMOUNT, COUNT, Key, SEVERITIES, Shape, Stands, TEXTS, TIMEOUT_ACTIONS, WORDS};
 use super::{unbuilt, words};
 
-const EXPORT: &str = "the export of telemetry is not built yet; it will also need `otel.endpoint`, \
-                      `otel.serviceName` and `otel.environment` in the options";
+const HOST: &str = "the host of the server is not instrumented from here";
 const SKILLS: &str = "skills are loaded by an agent's host, never by a tool server";
 const REDACTION: &str = "redaction is not built yet";
 const GUARD: &str = "the inspection of contents is not built yet";
@@ -37,7 +36,7 @@ pub(super) const ROOT: &[Key] = &[
     Key::new("rules", List(&Section(RULE))),
     Key::new("approval_sets", Open(&Section(APPROVAL_SET))),
     Key::new("registry", Section(&[Key::new("lock", OneOf(&["require", "warn"]))])),
-    Key::parts("observability", OBSERVABILITY),
+    Key::new("observability", Section(OBSERVABILITY)),
     Key::new("privacy", Section(PRIVACY)),
     Key::new("side_effects", Section(SIDE_EFFECTS)),
     Key::parts("agent_guard", AGENT_GUARD),
@@ -227,29 +226,23 @@ const AUDIT: &[Key] = &[
 const RATIO: Shape = Number(0, 1);
 
 const OBSERVABILITY: &[Key] = &[
-    Key::later("enabled", Flag, Off, EXPORT),
-    Key::later("otlp_endpoint", WORDS, Absent, EXPORT),
-    Key::parts(
+    Key::new("enabled", Flag),
+    Key::new("otlp_endpoint", WORDS),
+    Key::new(
         "sample",
-        &[
-            Key::later("success", RATIO, Off, EXPORT).required(),
-            Key::later("error", RATIO, Off, EXPORT).required(),
-        ],
+        Section(&[Key::new("success", RATIO).required(), Key::new("error", RATIO).required()]),
     ),
-    Key::parts(
+    Key::new(
         "sampling",
-        &[
-            Key::later("success_ratio", RATIO, Off, EXPORT),
-            Key::later("error_always", Flag, Off, EXPORT),
-        ],
+        Section(&[Key::new("success_ratio", RATIO), Key::new("error_always", Flag)]),
     ),
-    Key::later("redact_identities", Flag, Off, EXPORT),
+    Key::new("redact_identities", Flag),
     Key::parts(
         "instrumentation",
         &[
-            Key::later("enabled", Flag, Off, EXPORT),
-            Key::later("allow_sdk_attach", Flag, Off, EXPORT),
-            Key::later("default_op", WORDS, Absent, EXPORT),
+            Key::later("enabled", Flag, Off, HOST),
+            Key::later("allow_sdk_attach", Flag, Off, HOST),
+            Key::later("default_op", WORDS, Absent, HOST),
         ],
     ),
 ];

@@ -145,6 +145,11 @@ impl Approvals {
         Err(StoreError::Slow)
     }
 
+    /// How many calls are held for a decision.
+    pub(super) fn held(&self) -> usize {
+        self.holding.count()
+    }
+
     /// Where they are.
     pub(super) fn store(&self) -> &Arc<dyn ApprovalStore> {
         &self.store

@@ -2,7 +2,8 @@ use super::regime::Regime;
 use super::shared::{Shared, unavailable, unhealthy};
 use crate::audit::{Capture, Direction, Durable, RawContext, Slot};
 use crate::call::{
-    AuditMode, Code, Decision, End, Facts, Outcome, Reason, Refusal, Reply, Status, TrailKeeper,
+    AuditMode, Code, Decision, End, Facts, Outcome, Reason, Refusal, Reply, Seen, Status,
+    TrailKeeper,
 };
 use crate::canonical::{self, Limits};
 use crate::digest::{DigestKey, Fingerprint};
@@ -91,6 +92,7 @@ impl Guard {
         if let Some(refusal) = self.log_refusal() {
             outcome.end = withhold(&mut facts, outcome.end, refusal);
         }
+        outcome.seen = self.shared.telemetry.is_on().then(|| Box::new(Seen::of(&facts)));
         match self.shared.mode(&facts) {
             AuditMode::BlockingStrict if !self.is_unrecorded() => self.push_durable(facts, outcome),
             AuditMode::Batch | AuditMode::Blocking | AuditMode::BlockingStrict => {

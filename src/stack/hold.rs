@@ -46,6 +46,13 @@ impl Holding {
     }
 }
 
+impl Holding {
+    /// How many are held now.
+    pub(super) fn count(&self) -> usize {
+        self.now.lock().all
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         let mut now = self.holding.now.lock();

@@ -61,7 +61,9 @@ impl Sec0SecurityLayer {
     }
 
     fn over(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared), between: Identity::new() }
+        let shared = Arc::new(shared);
+        shared.be_measured();
+        Self { shared, between: Identity::new() }
     }
 }
 
@@ -175,7 +177,8 @@ impl<M> Sec0SecurityLayer<M> {
     }
 
     /// Ends admission, waits for the records of calls under way (at most five seconds), writes and
-    /// syncs everything, and closes the log. Calls after it are refused.
+    /// syncs everything, and closes the log. Telemetry has five seconds to leave; what has not by
+    /// then is dropped. Calls after it are refused.
     ///
     /// # Errors
     ///
@@ -207,6 +210,7 @@ impl<M> Sec0SecurityLayer<M> {
                 }
             }
         }
+        self.shared.telemetry.let_go(Duration::from_secs(5)).await;
         ended
     }
 

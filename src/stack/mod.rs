@@ -14,6 +14,7 @@ mod hold; // How many calls wait for somebody.
 mod approvals; // Where approvals are, and what the log has of them.
 mod keeper; // Looks after those for which no call waits.
 mod shared; // The state that the steps share.
+mod gauges; // How a layer stands, for metrics.
 mod circuit; // Whether a tool is left alone for a while.
 mod expose; // Judges what lists of tools show.
 mod step; // The shape that they share.

@@ -9,7 +9,7 @@ use crate::dedupe::{DedupeOptions, DedupeStore};
 use crate::digest::DigestKey;
 use crate::identity::Detail;
 use crate::limit::HARD_MAX_ARGUMENTS;
-use crate::otel::Otel;
+use crate::otel::{Otel, Telemetry};
 use crate::policy::{Policy, PolicySource};
 use crate::registry::{Denials, Manner};
 use crate::secret::Secret;
@@ -52,6 +52,7 @@ pub struct Sec0Options {
     pub(super) max_arguments: usize,
     pub(super) program: Program,
     pub(super) otel: Option<Otel>,
+    pub(super) telemetry: Telemetry,
     pub(super) principals: Principals,
     pub(super) detail: Detail,
     pub(super) runs_unrecorded: bool,
@@ -90,6 +91,7 @@ impl Sec0Options {
             max_arguments: HARD_MAX_ARGUMENTS,
             program: Program::default(),
             otel: None,
+            telemetry: Telemetry::off(),
             principals: Principals::default(),
             detail: Detail::default(),
             runs_unrecorded: false,
@@ -352,12 +354,19 @@ impl Sec0Options {
         self
     }
 
-    /// Where telemetry is to go. Nothing is exported by this version, and a warning at start says
-    /// so; `otel.environment` stands in each record as `env`. A layer does not start with a part of
-    /// it missing.
+    /// Where telemetry is to go; it is exported with feature `otlp`, without it a warning at start
+    /// says that nothing is. `otel.environment` stands in each record as `env`. A layer does not
+    /// start with a part of it missing, here and in the standard environment variables.
     #[must_use]
     pub fn otel(mut self, otel: Otel) -> Self {
         self.otel = Some(otel);
+        self
+    }
+
+    /// An export that other layers use, too, in place of [`otel`](Self::otel).
+    #[must_use]
+    pub fn telemetry(mut self, telemetry: Telemetry) -> Self {
+        self.telemetry = telemetry;
         self
     }
 

@@ -13,6 +13,7 @@ use crate::call::{
 use crate::clock::Clock;
 use crate::digest::DigestKey;
 use crate::identity::{Detail, Origin, Principal};
+use crate::otel::Telemetry;
 use crate::policy::Policy;
 use crate::registry::{Manner, Snapshot};
 use arc_swap::ArcSwap;
@@ -41,6 +42,10 @@ pub(super) struct Shared {
     /// The key of the digests; `None` where they have none.
     pub(super) digest_key: Option<DigestKey>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Who is told of calls.
+    pub(super) telemetry: Telemetry,
+    /// Log and approvals are another layer's, which tells how they stand.
+    pub(super) is_beside: bool,
     pub(super) manner: Manner,
     /// Calls run also while they cannot be recorded; they are counted.
     pub(super) runs_unrecorded: bool,
@@ -107,6 +112,8 @@ impl Shared {
             log: self.log.clone(),
             modes: self.modes,
             digest_key: self.digest_key.clone(),
+            telemetry: self.telemetry.clone(),
+            is_beside: true,
             clock: Arc::clone(&self.clock),
             manner: self.manner.clone(),
             runs_unrecorded: self.runs_unrecorded,

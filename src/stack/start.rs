@@ -13,8 +13,8 @@ use crate::audit::{AuditSink, FileSink, Log, LogOptions, OpenError, RawPayloads,
 use crate::call::{AuditMode, AuditModes, LockRule};
 use crate::dedupe::StoreError;
 use crate::digest::DigestKey;
-use crate::otel::{IncompleteOtel, Otel};
-use crate::policy::{Policy, PolicyError, PolicyFile};
+use crate::otel::{Otel, OtelError, Telemetry};
+use crate::policy::{Observability, Policy, PolicyError, PolicyFile};
 use crate::registry::LockError;
 use crate::sign::{KeyError, LocalDevSigner, read_digest_key};
 use arc_swap::ArcSwap;
@@ -48,9 +48,9 @@ pub enum StartError {
     /// The policy requires a lock file, and it cannot be read.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// `otel` was given without all of its parts.
+    /// `otel` was given without all of its parts, or one is not what it has to be.
     #[error(transparent)]
-    Otel(#[from] IncompleteOtel),
+    Otel(#[from] OtelError),
     /// The policy is not one.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -125,11 +125,8 @@ impl Sec0Options {
     }
 
     fn open_log(&mut self) -> Result<Log, StartError> {
-        let environment = self.otel.as_ref().map(Otel::check).transpose()?;
-        if environment.is_some() {
-            tracing::warn!(
-                "`otel` is set, but this version exports no telemetry; spans go to `tracing`"
-            );
+        if self.telemetry.environment().is_none() {
+            self.telemetry = telemetry(self.otel.take(), self.policy.observability())?;
         }
         if self.digest_key.is_none() {
             self.digest_key = digest_key(&self.policy)?;
@@ -149,12 +146,13 @@ impl Sec0Options {
         self.signer = Some(Arc::clone(&signer));
         let mut site = Site::middleware(self.policy.tenant(), self.policy.retention().as_str());
         site.program = self.program.clone();
-        if let Some(environment) = environment {
+        if let Some(environment) = self.telemetry.environment() {
             site.program.env = Some(environment.into());
         }
         let signing = self.line_signing.unwrap_or(self.policy.line_signing());
         let mut options = LogOptions::new(site, signer, sink)
             .clock(Arc::clone(&self.clock))
+            .sync_watch(self.telemetry.sync_watch())
             .line_signing(signing);
         if self.modes() != AuditModes::all(AuditMode::Batch) {
             options = options.journal();
@@ -222,6 +220,8 @@ impl Sec0Options {
             modes,
             digest_key: self.digest_key,
             clock: self.clock,
+            telemetry: self.telemetry,
+            is_beside: false,
             manner: self.manner,
             admission_wait: self.admission_wait,
             max_arguments: self.max_arguments,
@@ -242,6 +242,18 @@ impl Sec0Options {
 struct Approving {
     approvals: Arc<Approvals>,
     keeper: Keeper,
+}
+
+/// The export that the options, or the policy, ask for.
+fn telemetry(otel: Option<Otel>, says: &Observability) -> Result<Telemetry, OtelError> {
+    let otel = match (otel, says.enabled()) {
+        (Some(otel), Some(false)) => otel.off(),
+        (Some(otel), _) => otel,
+        (None, Some(true)) => Otel::new(),
+        (None, _) => return Ok(Telemetry::off()),
+    };
+    let otel = otel.or(says.endpoint(), says.success_ratio(), says.error_ratio());
+    Telemetry::start_own(&otel)
 }
 
 /// The key that the policy's `audit.digest_key` names.

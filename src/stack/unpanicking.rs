@@ -72,6 +72,10 @@ impl ApprovalStore for Unpanicking {
         self.ask_it(|store| store.overdue(stream, after, now))
     }
 
+    fn pending(&self) -> Answer<Option<u64>> {
+        self.ask_it(|store| store.pending())
+    }
+
     fn lines(&self, stream: &str, after: u64) -> Answer<Vec<Line>> {
         self.ask_it(|store| store.lines(stream, after))
     }

@@ -8,7 +8,7 @@ use sec0::digest::Digest;
 use sec0::identity::agent_state::{AgentState, NodeId, RunId, Scope};
 use serde_json::{Value, json};
 
-const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+pub(crate) const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 fn claims_of(record: &Value) -> Value {
     let names = ["nodeId", "agentRef", "idempotency_key", "cause_trace_id", "cause_span_id"];

@@ -444,7 +444,8 @@ async fn a_directory_that_another_log_writes_to_does_not_start() {
 async fn telemetry_without_its_parts_does_not_start_and_leaves_no_log() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("audit");
-    let options = || in_dir(&Rules::enforce(), &dir).otel(Otel::new().endpoint("http://c:4317"));
+    let options =
+        || in_dir(&Rules::enforce(), &dir).otel(Otel::new().endpoint("http://127.0.0.1:9"));
     let error = does_not_start(options).await;
     assert!(matches!(error, StartError::Otel(_)), "{error}");
     for part in ["otel.endpoint", "otel.serviceName", "otel.environment", "in the options"] {
@@ -456,7 +457,8 @@ async fn telemetry_without_its_parts_does_not_start_and_leaves_no_log() {
 #[tokio::test]
 async fn the_environment_of_complete_telemetry_stands_in_each_record() {
     let site = Site::default();
-    let otel = Otel::new().endpoint("http://c:4317").service_name("orders").environment("prod");
+    let otel =
+        Otel::new().endpoint("http://127.0.0.1:9").service_name("orders").environment("prod");
     let layer = Sec0SecurityLayer::try_new(site.options(&Rules::enforce()).otel(otel)).unwrap();
     let (runs, latch) = (Runs::default(), Latch::new());
     assert!(is_fine(&ask(&server(&layer, &runs, &latch), "add", json!({})).await));

@@ -48,6 +48,8 @@ mod limits;
 mod lock;
 mod machine;
 mod naming;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod panics;
 mod passthrough;
 mod places;

@@ -5,6 +5,7 @@ use super::segment::Segment;
 use super::{MAX_ENTRY, MAX_SEGMENTS, SEGMENT};
 use crate::audit::disk::Disk;
 use crate::audit::sync::{Builder, Mutex};
+use crate::audit::sync_watch::{SyncWatch, SyncedFile};
 use crate::clock::Clock;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,8 +18,8 @@ pub(in crate::audit) fn start(
     disk: Arc<dyn Disk>,
     folder: String,
     clock: Arc<dyn Clock>,
-    epoch: u64,
-    base_seq: u64,
+    (epoch, base_seq): (u64, u64),
+    watch: Option<SyncWatch>,
 ) -> io::Result<Journal> {
     let shared = Shared::new(base_seq);
     let mut keeper = Keeper {
@@ -36,6 +37,7 @@ pub(in crate::audit) fn start(
         book: Book::default(),
         waiting: Vec::new(),
         failed_at: None,
+        watch,
     };
     let thread = Builder::new().name("sec0-journal".to_owned());
     let thread = thread.spawn(move || {
@@ -66,6 +68,8 @@ struct Keeper {
     waiting: Vec<Waiting>,
     /// When a segment could not be made; until it is a while ago nobody tries again.
     failed_at: Option<Instant>,
+    /// Who hears how long a sync took.
+    watch: Option<SyncWatch>,
 }
 
 struct Waiting {
@@ -231,10 +235,15 @@ impl Keeper {
         if self.waiting.is_empty() {
             return;
         }
+        let began = self.clock.monotonic();
         let synced = self.on_disk(|keeper| match &mut keeper.current {
             Some(current) => current.sync(),
             None => Err(io::ErrorKind::NotFound.into()),
         });
+        if let Some(watch) = self.watch.as_ref().filter(|_| synced.is_ok()) {
+            let took = self.clock.monotonic().saturating_duration_since(began);
+            watch.hear(SyncedFile::Journal, took);
+        }
         let waiting = std::mem::take(&mut self.waiting);
         if let Err(error) = &synced {
             report(error);

@@ -66,7 +66,7 @@ fn what_is_not_built_is_refused_by_name_unless_it_asks_for_nothing() {
     for (key, why) in [
         (
             "otlpEndpoint: 'http://c'",
-            "`controlPlane.otlpEndpoint` is refused: the export of telemetry",
+            "`controlPlane.otlpEndpoint` is refused: the endpoint of telemetry is `otel.endpoint`",
         ),
         (
             "presign: {enabled: true}",
@@ -78,8 +78,6 @@ fn what_is_not_built_is_refused_by_name_unless_it_asks_for_nothing() {
     }
     let off = STANDARD.replace("sec0Dir: log", "sec0Dir: log, presign: {enabled: false}");
     assert!(none().yaml(&off).is_ok());
-    let said = refused(&format!("{STANDARD}otel: {{endpoint: 'http://c'}}\n"));
-    assert!(said.contains("`otel.endpoint` is refused"), "{said}");
 }
 
 #[test]
@@ -112,4 +110,29 @@ fn a_file_of_nothing_but_faults_is_told_of_in_a_hundred_lines() {
     let error = none().yaml(&format!("localDir: d\n{}", text.join("\n"))).unwrap_err();
     assert_eq!(error.problems().len(), ConfigError::MAX_PROBLEMS + 1);
     assert_eq!(error.problems().last().unwrap().message, "and more");
+}
+
+#[test]
+fn telemetry_has_all_of_its_parts_or_says_which_three_it_needs() {
+    let whole = "otel: {endpoint: 'http://c:4318', serviceName: s, environment: prod}";
+    let config = none().yaml(&format!("{STANDARD}{whole}\n")).unwrap();
+    assert_eq!(config.otel().unwrap().check(), Ok("prod"));
+    assert!(none().yaml(STANDARD).unwrap().otel().is_none());
+    for (otel, begins, place) in [
+        ("otel: {}", "`otel.endpoint` is missing", "3:7"),
+        ("otel: true", "`otel` has none of its parts", "3:7"),
+        ("otel: [a]", "`otel` has none of its parts", "3:7"),
+        ("otel:", "`otel` has none of its parts", "3:5"),
+        (&whole.replace("serviceName: s", "serviceName: 7"), "`otel.serviceName` is no text", ""),
+        (&whole.replace(", environment: prod", ""), "`otel.environment` is missing", "3:7"),
+        (&whole.replace("prod", "''"), "`otel.environment` is no text", ""),
+    ] {
+        let said = refused(&format!("{STANDARD}{otel}\n"));
+        assert!(said.contains(begins) && said.contains(place), "{said}");
+        for part in ["`otel.endpoint`", "`otel.serviceName`", "`otel.environment`"] {
+            assert!(said.lines().all(|line| line.contains(part)), "{said}");
+        }
+    }
+    let said = refused(&format!("{STANDARD}{}\n", whole.replace("http://c:4318", "c")));
+    assert!(said.contains("`otel.endpoint` must be"), "{said}");
 }

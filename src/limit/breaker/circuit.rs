@@ -79,6 +79,14 @@ impl Circuit {
         }
     }
 
+    /// Open while it is tried, too.
+    pub(super) fn state(&self) -> CircuitState {
+        match self.phase {
+            Phase::Closed(_) => CircuitState::Closed,
+            Phase::Open { .. } | Phase::Trying { .. } => CircuitState::Open,
+        }
+    }
+
     pub(super) fn end(
         &mut self,
         probe: Option<Probe>,

@@ -1,6 +1,6 @@
 use super::circuit::{Circuit, Passage, Probe};
 use super::window::Sample;
-use crate::call::{BreakerRule, CircuitChange};
+use crate::call::{BreakerRule, CircuitChange, CircuitState};
 use crate::limit::whole_millis;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -56,6 +56,12 @@ impl Circuits {
     ) -> Option<CircuitChange> {
         let circuit = self.tools.get()?.get(tool)?;
         circuit.lock().end(probe, sample, &self.rule, self.at(now))
+    }
+
+    /// How the circuit of each tool stands; nothing before the first call. One that is tried is open.
+    pub fn states(&self) -> Vec<(Box<str>, CircuitState)> {
+        let tools = self.tools.get().into_iter().flatten();
+        tools.map(|(tool, circuit)| (tool.clone(), circuit.lock().state())).collect()
     }
 
     fn at(&self, now: Instant) -> Duration {

@@ -116,7 +116,7 @@ fn the_keys_that_hold_from_start_to_end_are_named_when_they_change() {
     assert_eq!(one.fixed_keys_changed(&Policy::from_yaml(&text("echo")).unwrap()), [""; 0]);
     let all = "tenant: other\ndefault_retention: 90d\nsigning: {enabled: true, key_ref: 'file://k'}\n\
                tools: {allowlist: []}\nprivacy: {store_raw_payloads: true}\n\
-               registry: {lock: warn}\nenforcement: {}\n\
+               registry: {lock: warn}\nobservability: {enabled: true}\nenforcement: {}\n\
                security: {limits: {rate: [{tool: add, per_second: 1}]}}\n\
                audit: {mode: batch, signing: checkpoint, digest_key: 'file://d', retain_days: 3}\n";
     let changed = one.fixed_keys_changed(&Policy::from_yaml(all).unwrap());
@@ -131,6 +131,7 @@ fn the_keys_that_hold_from_start_to_end_are_named_when_they_change() {
             "audit.digest_key",
             "audit.retain_days",
             "privacy.store_raw_payloads",
+            "observability",
             "registry.lock",
         ]
     );

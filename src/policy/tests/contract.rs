@@ -174,6 +174,7 @@ fn each_key_that_asks_for_something_unbuilt_is_refused_by_name_and_no_other_is()
         "tools.overrides[]",
         "rules[]",
         "security.limits.rate[]",
+        "observability.sample.",
         "approval_sets.",
         "security.side_effects.human",
         "security.side_effects.escalation",

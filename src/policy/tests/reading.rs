@@ -283,14 +283,6 @@ fn what_is_not_built_is_refused_with_its_place_and_the_way_out() {
             "8:29: `security.deny_subprocess` is refused: what a handler starts cannot be seen from here; leave it out or set it to `false`",
         ),
         (
-            with("observability: {otlp_endpoint: 'http://x'}"),
-            "8:32: `observability.otlp_endpoint` is refused: the export of telemetry is not built yet; it will also need `otel.endpoint`, `otel.serviceName` and `otel.environment` in the options; leave it out, or turn `observability` off with `enabled: false`",
-        ),
-        (
-            with("observability: {enabled: true}"),
-            "8:26: `observability.enabled` is refused: the export of telemetry is not built yet; it will also need `otel.endpoint`, `otel.serviceName` and `otel.environment` in the options; leave it out or set it to `false`",
-        ),
-        (
             with("agent_guard: {enabled: true, block_on_count: 1}"),
             "8:24: `agent_guard.enabled` is refused: the inspection of contents is not built yet; leave it out or set it to `false`\n8:46: `agent_guard.block_on_count` is refused: the inspection of contents is not built yet; leave it out, or turn `agent_guard` off with `enabled: false`",
         ),

@@ -8,5 +8,5 @@ mod invoked;
 mod judged;
 mod place;
 mod processes;
-mod support;
+pub(crate) mod support;
 mod sync;

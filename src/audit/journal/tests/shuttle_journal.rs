@@ -33,7 +33,7 @@ fn answer(ack: Ack) -> Result<(), Lost> {
 
 fn on(disk: &SimDisk) -> Arc<Journal> {
     let disk = Arc::new(disk.clone());
-    Arc::new(start(disk, "journal".to_owned(), System::shared(), 1, 0).unwrap())
+    Arc::new(start(disk, "journal".to_owned(), System::shared(), (1, 0), None).unwrap())
 }
 
 /// A journal whose thread is `run`.

@@ -171,7 +171,7 @@ fn a_call_whose_line_is_durable_before_the_journal_takes_its_outcome_holds_no_se
     let (disk, gate) = (SimDisk::default(), Gate::default());
     disk.next(Op::Sync, Fault::Hang(gate.clone()));
     let on = Arc::new(disk.clone());
-    let journal = start(on, "journal".to_owned(), System::shared(), 1, 0).unwrap();
+    let journal = start(on, "journal".to_owned(), System::shared(), (1, 0), None).unwrap();
     let stuck = || Stuck { now: System.monotonic(), after: LONG };
     let (first, _) = journal.intend(b"it has the disk hang", stuck()).unwrap();
     gate.wait_until_reached();

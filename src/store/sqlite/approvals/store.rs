@@ -177,6 +177,10 @@ impl ApprovalStore for SqliteApprovals {
         })
     }
 
+    fn pending(&self) -> Answer<Option<u64>> {
+        self.look(|db| rows::count(db, true).map(Some))
+    }
+
     fn lines(&self, stream: &str, after: u64) -> Answer<Vec<Line>> {
         let stream = stream.to_owned();
         self.look(move |db| lines::after(db, &stream, after))
