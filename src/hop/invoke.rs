@@ -136,6 +136,13 @@ impl HopContext {
         {
             headers.push(("authorization".to_owned(), value.expose().clone()));
         }
+        if hop.automation.has(Automated::Idempotency) {
+            let name = hop.version.as_deref().map(|version| format!("{}@{version}", hop.name));
+            let name = name.as_deref().unwrap_or(&hop.name);
+            let value = self.idempotency_key(name, &params, None);
+            let value = value.map_err(|error| failed(error.into()))?;
+            headers.push(("x-idempotency-key".to_owned(), value));
+        }
         let body = serde_json::json!({
             "hopKey": self.key(),
             "hopType": hop.kind.as_str(),

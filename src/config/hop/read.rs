@@ -133,6 +133,16 @@ impl Hop<'_> {
             let fix = "leave it out".to_owned();
             self.warnings.push(ConfigProblem::new(node.place, &path, message, fix));
         }
+        for flag in ["ap2", "identityContext"] {
+            let node = automation.and_then(|automation| automation.get(flag));
+            if let Some(node) = node.filter(|node| matches!(node.kind, Kind::Flag(true))) {
+                let path = format!("{}.automation.{flag}", self.path);
+                let message =
+                    format!("`{path}` has no effect: mandates and identities are not sent yet");
+                let fix = "leave it out, or send the header yourself".to_owned();
+                self.warnings.push(ConfigProblem::new(node.place, &path, message, fix));
+            }
+        }
         let usual =
             if kind == HopType::Gateway { PolicyLevel::Gateway } else { PolicyLevel::Middleware };
         (self.problems.len() == before).then(|| WrittenHop {

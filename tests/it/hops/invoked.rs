@@ -16,6 +16,8 @@ impl HopTransport for Wire {
     fn post(&self, call: RemoteCall) -> Answering {
         let app = self.0.clone();
         Box::pin(async move {
+            let key = call.headers.iter().any(|(name, _)| name == "x-idempotency-key");
+            assert_eq!(key, call.body.contains("Stock.look"), "as its `automation` says");
             if call.url.ends_with("/broken") {
                 return Err("nobody listens".into());
             }
@@ -32,7 +34,7 @@ impl HopTransport for Wire {
 
 const REMOTE: &str = "
     Desk.serve: {type: orchestrator, nodeId: desk, orchestratorName: desk, orchestratorVersion: '2.0'}
-    Stock.look: {type: tool, nodeId: stock, server: warehouse, tool: look@1.0, operation: read, remoteUrl: 'https://stock.example/hop'}
+    Stock.look: {type: tool, nodeId: stock, server: warehouse, tool: look@1.0, operation: read, remoteUrl: 'https://stock.example/hop', automation: {idempotency: true}}
     Stock.take: {type: tool, nodeId: stock, server: warehouse, tool: take@1.0, operation: delete, remoteUrl: 'https://stock.example/hop'}
     Broken.look: {type: tool, nodeId: stock, server: warehouse, tool: look@1.0, operation: read, remoteUrl: 'https://stock.example/broken'}
 ";
