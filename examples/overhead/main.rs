@@ -19,6 +19,9 @@
 //! `reload`: the latencies while 10,000 rules are read and taken again and again on another core;
 //! `vs_bare` is the median against that without it, `still_p99_us` the other percentile without it.
 //!
+//! `otel_1pct` and `otel_all`, with feature `otlp`: `direct` with telemetry to a collector on this machine, of
+//! one call in a hundred and of all; what it adds is the difference from `otel_off`, which has none.
+//!
 //! `ask`: calls that follow each other and are refused with the id of a question; `vs_limit` is against
 //! one durable insert of the same bytes. `decide`: from the commit of a decision on another connection
 //! to the answer of the call that was held for it. `list_10000`: opening the store and listing 10,000
@@ -35,6 +38,8 @@ mod judge;
 mod limit;
 mod machine;
 mod measure;
+#[cfg(feature = "otlp")]
+mod otel;
 mod reload;
 mod rows;
 mod sealed;

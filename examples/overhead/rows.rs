@@ -54,6 +54,12 @@ pub(crate) const ROWS: &[(&str, Row)] = &[
     ("authorize_100", |_| judge::authorize(100)),
     ("authorize_10000", |_| judge::authorize(10_000)),
     ("rules_1000", |_| judge::rules(1000)),
+    #[cfg(feature = "otlp")]
+    ("otel_off", |limit| direct(Load { tools: 1, bytes: 64 }, 1, limit)),
+    #[cfg(feature = "otlp")]
+    ("otel_1pct", crate::otel::one_percent),
+    #[cfg(feature = "otlp")]
+    ("otel_all", crate::otel::all),
     ("reload", |_| reload::row()),
     ("hop_plain", |_| hops::plain()),
     ("hop_off", |_| hops::off()),
@@ -97,16 +103,30 @@ fn behind<H: ServerHandler>(
     load: Load,
     limit: f64,
 ) -> Result<String, Box<dyn Error>> {
-    let paced = current_thread()?.block_on(paced_run(&form, load))?;
-    let full = on_one_core(|| current_thread()?.block_on(full_run(&form, load)))??;
+    behind_one(Secured::new, form, load, limit)
+}
+
+/// A layer, made anew for each run.
+pub(crate) type Make = fn() -> Result<Secured, Box<dyn Error>>;
+
+/// The same with a layer of another make.
+pub(crate) fn behind_one<H: ServerHandler>(
+    make: Make,
+    form: impl Fn(&Secured) -> H + Send + Sync,
+    load: Load,
+    limit: f64,
+) -> Result<String, Box<dyn Error>> {
+    let paced = current_thread()?.block_on(paced_run(make, &form, load))?;
+    let full = on_one_core(|| current_thread()?.block_on(full_run(make, &form, load)))??;
     Ok(full.figures(Some(&paced), Some(limit)))
 }
 
 async fn paced_run<H: ServerHandler>(
+    make: Make,
     form: impl Fn(&Secured) -> H,
     load: Load,
 ) -> Result<Paced, Box<dyn Error>> {
-    let secured = Secured::new()?;
+    let secured = make()?;
     let (server, context) = (form(&secured), detached_context());
     saturated(&server, &context, load, 2_000, async || Ok(())).await?;
     let paced = paced(&server, &context, load).await?;
@@ -115,10 +135,11 @@ async fn paced_run<H: ServerHandler>(
 }
 
 async fn full_run<H: ServerHandler>(
+    make: Make,
     form: impl Fn(&Secured) -> H,
     load: Load,
 ) -> Result<Saturated, Box<dyn Error>> {
-    until_written(Secured::new()?, form, load).await
+    until_written(make()?, form, load).await
 }
 
 /// Until the last record is written.
