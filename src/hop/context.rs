@@ -44,7 +44,12 @@ impl Current {
 
     /// The same, where it belongs to this app.
     pub(super) fn of(app: &Sec0App) -> Option<Self> {
-        CURRENT.try_with(|current| current.app().is(app).then(|| current.clone())).ok()?
+        Self::with(app, Clone::clone)
+    }
+
+    /// Does something with it, where it belongs to this app.
+    pub(super) fn with<T>(app: &Sec0App, act: impl FnOnce(&Self) -> T) -> Option<T> {
+        CURRENT.try_with(|current| current.app().is(app).then(|| act(current))).ok()?
     }
 
     pub(super) fn app(&self) -> &Sec0App {

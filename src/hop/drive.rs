@@ -44,10 +44,10 @@ where
     E: From<Refusal>,
     F: Future<Output = Result<T, E>>,
 {
-    let current = order.app.here();
     if order.app.is_off() {
-        return Box::pin(unjudged(&current, &order.running, body)).await;
+        return Box::pin(unjudged(&order.app, &order.running, body)).await;
     }
+    let current = order.app.here();
     let (mut entry, mut going) = enter(order, &current, true)?;
     let answer = poll_fn(|cx| entry.poll_to_body(going.as_mut(), cx)).await;
     let frame = entry.leave(answer)?;
@@ -71,14 +71,13 @@ where
 
 /// Runs a body where hops are switched off.
 pub(super) fn unjudged<R, F: Future<Output = R>>(
-    current: &Current,
+    app: &Sec0App,
     running: &Arc<Running>,
     body: impl FnOnce(HopContext) -> F,
 ) -> impl Future<Output = R> {
-    let context = current.enter(running, SpanIds::default(), None);
-    // The body is made in its hop, as it is run.
-    let made = context.clone().scope_sync(|| body(context.clone()));
-    context.scope(made)
+    let enter = |current: &Current| current.enter(running, SpanIds::default(), None);
+    let context = Current::with(app, enter).unwrap_or_else(|| enter(&app.here()));
+    context.clone().scope(async move { body(context).await })
 }
 
 /// The same for a body that is not async.

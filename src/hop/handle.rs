@@ -55,7 +55,7 @@ impl HopHandle {
         F: Future<Output = Result<T, E>>,
     {
         if self.app.is_off() {
-            return Box::pin(unjudged(&self.app.here(), &self.running, body)).await;
+            return Box::pin(unjudged(&self.app, &self.running, body)).await;
         }
         let order = self.order(arguments(&input));
         // It may borrow what the caller does not keep.
