@@ -6,8 +6,8 @@
 # `short` has the Python and TypeScript SDKs (each with one client that needs approvals, and two whose
 # user gives them), the second verifier of logs and the conformance suites of the present package;
 # `long` adds approvals in both protocols over both wires, the older package, the suites of the
-# extensions and the inspector. `--scenario` runs one scenario of the suites and nothing else, `--out` keeps what the suites wrote of it. `--target` is
-# cargo's target directory (default: CARGO_TARGET_DIR, or what cargo says). What is installed goes
+# extensions and the inspector. `--scenario` runs one scenario of the suites and nothing else, `--out`
+# keeps what the suites wrote of it. `--target` is cargo's target directory (default: CARGO_TARGET_DIR, or what cargo says). What is installed goes
 # into SEC0_INTEROP_CACHE, which is kept, or into a temporary directory. Needs cargo, python3 with
 # pip, npm, and the package indexes, unless the cache has everything already.
 set -eu
