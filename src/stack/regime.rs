@@ -20,6 +20,13 @@ impl Regime {
         Self { policy: Arc::new(policy), rates, circuits }
     }
 
+    /// The one of another server of the same program. Callers have one quota for both; circuits are
+    /// each server's own, since they know tools by their names alone.
+    pub(super) fn beside(&self, policy: Policy, now: Instant) -> Self {
+        let circuits = Circuits::new(policy.breakers(), now).map(Arc::new);
+        Self { circuits, ..self.followed_by(policy, now) }
+    }
+
     /// The one of a newer policy. What the two have alike is counted on, so that a change of
     /// something else gives nobody a new quota and closes no circuit.
     pub(super) fn followed_by(&self, next: Policy, now: Instant) -> Self {

@@ -106,7 +106,7 @@ impl Shared {
             approvals: self.approvals.clone(),
             reporting: self.reporting.clone(),
             regime: ArcSwap::from_pointee(
-                self.regime.load().followed_by(policy, self.clock.monotonic()),
+                self.regime.load().beside(policy, self.clock.monotonic()),
             ),
             reloading: None,
             log: self.log.clone(),

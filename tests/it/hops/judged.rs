@@ -223,6 +223,27 @@ async fn lists_of_a_hop_stand_in_place_of_those_of_the_policy() {
 }
 
 #[tokio::test]
+async fn a_hop_that_fails_opens_no_circuit_of_another_with_the_same_tool() {
+    let hops = "
+    House.open: {type: server, nodeId: house, server: house}
+    Shed.open: {type: server, nodeId: shed, server: shed}
+";
+    let breakers = "{mode: enforce, circuit_breakers: {error_rate_pct: 50}}";
+    let place = Place::new("", hops, Some(&OPEN.replace("{mode: enforce}", breakers)));
+    let app = place.app();
+    for _ in 0..30 {
+        let failing = |_| async { Err::<(), _>(Trouble::SoldOut) };
+        drop(app.hop("House.open").unwrap().run((), failing).await.unwrap_err());
+    }
+    let open: Result<(), Trouble> =
+        app.hop("House.open").unwrap().run((), |_| async { Ok(()) }).await;
+    assert_eq!(open.unwrap_err(), Trouble::Refused("circuit_open".into(), false));
+    let other: Result<(), Trouble> =
+        app.hop("Shed.open").unwrap().run((), |_| async { Ok(()) }).await;
+    other.unwrap();
+}
+
+#[tokio::test]
 async fn words_in_what_a_body_returns_or_is_given_are_no_reasons() {
     let place = Place::shop(&OPEN.replace("mode: enforce", "deny_on: [egress_violation]"));
     let app = place.app();
