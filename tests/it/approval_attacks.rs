@@ -13,6 +13,7 @@ use sec0::stack::Steps;
 use sec0::store::sqlite::{ApprovalDesk, Which};
 use sec0::{Sec0SecurityLayer, ToolRouterExt as _};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tower::ServiceBuilder;
 use tower::layer::layer_fn;
 
@@ -134,9 +135,14 @@ async fn calls_that_wait_for_a_human_leave_places_in_the_log_for_others() {
     let sec0 = Sec0SecurityLayer::try_new(house.options().queue(8)).unwrap();
     let server = layered(&sec0);
     // As many as there are places; the caller has nobody else's.
+    let answered = &AtomicUsize::new(0);
     let held = (0..8).map(|number| {
         let (server, call) = (server.clone(), arguments(&house, &number.to_string()));
-        async move { send(&server, call, Sent::default()).await }
+        async move {
+            let answer = send(&server, call, Sent::default()).await;
+            answered.fetch_add(1, Ordering::SeqCst);
+            answer
+        }
     });
     let desk = ApprovalDesk::open(&house.audit()).unwrap();
     let (held, ()) = tokio::join!(join_all(held), async {
@@ -144,6 +150,8 @@ async fn calls_that_wait_for_a_human_leave_places_in_the_log_for_others() {
         let user = Sent { user: Some("user:eve"), key: None, token: Some("no id") };
         let other = denial(&send(&server, arguments(&house, "x"), user).await);
         assert_eq!(other["reason"], "approval_invalid", "{other:#}");
+        // Who finds no place is answered; a place that is given back before would be taken.
+        eventually(async || answered.load(Ordering::SeqCst) == 6).await;
         for listed in desk.list(Which::Pending, 9).unwrap() {
             approve(&house, &listed.kept.escalation.id().to_string(), "bo");
         }
